@@ -1,7 +1,7 @@
-"""Canonical JSON, from which digests are computed.
+"""Canonical JSON, used to compute digests.
 
-The JSON that Pulumi's engines write varies without a difference in meaning: in the order of keys, in whole numbers as
-``1`` or ``1.0``, and in empty parts, which may be missing.
+Pulumi's engines can write the same value as different JSON: the key order varies, whole numbers appear as ``1`` or
+``1.0``, and empty parts may be omitted.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _SETS = frozenset({"dependencies", "additionalSecretOutputs", "aliases"})
 
 
 def canonical(value: Any) -> str:
-    """The value as canonical JSON. Raises TypeError for values that JSON cannot represent."""
+    """Serialize a value as canonical JSON. Raises TypeError for values that JSON cannot represent."""
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def digest(value: Any, key: bytes | None = None) -> str:
-    """SHA-256 of the canonical JSON in hexadecimal; with a key, an HMAC, which can be published."""
+    """SHA-256 of the canonical JSON in hexadecimal. With a key, an HMAC, which is safe to publish."""
     text = canonical(value).encode()
     if key is None:
         return hashlib.sha256(text).hexdigest()
@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
 
 
 def in_order(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """A resource or its goal with unordered lists sorted, and without empty dependencies."""
+    """A resource or goal with its unordered lists sorted and empty property dependencies removed."""
     ordered = {
         key: sorted(value, key=canonical) if key in _SETS and value else value for key, value in resource.items()
     }
@@ -54,14 +54,14 @@ def in_order(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_secret(value: Any) -> bool:
-    """Whether the value is an encoded secret, encrypted or in clear."""
+    """Whether the value is an encoded secret, either encrypted or in plaintext."""
     return isinstance(value, dict) and value.get(SIGNATURE_KEY) == SECRET_SIGNATURE
 
 
 def with_clear_secrets(value: Any, decrypt: Decrypt) -> Any:
-    """The value with ``{"secret": <content>}`` in place of each encoded secret: only for digests, never stored.
+    """Replace each encoded secret with ``{"secret": <content>}``. The result is only used for digests, never stored.
 
-    ``decrypt`` returns the content of a ciphertext. Contents may contain further secrets.
+    ``decrypt`` returns a ciphertext's content, which may itself contain secrets.
     """
     if isinstance(value, list):
         return [with_clear_secrets(item, decrypt) for item in value]
@@ -74,7 +74,7 @@ def with_clear_secrets(value: Any, decrypt: Decrypt) -> Any:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The innermost values with their paths, such as ``environmentVariables.CLE`` or ``tags[0]``."""
+    """Yield the leaf values with their paths, such as ``environmentVariables.CLE`` or ``tags[0]``."""
     if isinstance(value, dict) and value and set(value) != {"secret"}:
         for key in sorted(value):
             yield from leaves(value[key], f"{path}.{key}" if path else key)

@@ -1,6 +1,6 @@
-"""Cleans old versions from registries, except those in use; in doubt a version is kept.
+"""Deletes old image versions from registries, except those in use. When in doubt, a version is kept.
 
-Images are identified by digest: all tags of an image in use are kept.
+Images are identified by digest, so all tags of an image in use are kept.
 """
 
 from __future__ import annotations
@@ -30,42 +30,42 @@ from pulumi_state.store.checkpoints import stacks_in
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST_PLAN_HOURS = 24
-"""For stacks whose settings name no limit."""
+"""Default for stacks that set no limit."""
 
 
 @dataclass(frozen=True)
 class RegistryTag:
-    """A version of an image in a registry."""
+    """An image version in a registry."""
 
     id: str
     image: str
     name: str
     digest: str
     touched: datetime
-    """When it was created, or last moved."""
+    """When the tag was created or last moved."""
 
 
 @dataclass
 class ImagesInUse:
-    """Digests that must be kept, each with the reason."""
+    """Digests that must be kept, each with its reason."""
 
     reasons: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    """Stacks with other registries whose state could not be read, and why."""
+    """Stacks that use other registries and have an unreadable state, with the reasons."""
 
     def add(self, text: str, reason: str) -> None:
-        """Add every digest in a text."""
+        """Add every digest found in a string."""
         for digest in _DIGEST.findall(text):
             self.reasons.setdefault(digest, reason)
 
 
 @dataclass(frozen=True)
 class TagDecision:
-    """Whether a tag is kept."""
+    """The decision to keep or delete a tag."""
 
     tag: RegistryTag
     stays: str
-    """Why it is kept; empty if it is deleted."""
+    """Why the tag is kept; empty if it is deleted."""
 
 
 # --- images in use --------------------------------------------------------------------------------------
@@ -74,10 +74,10 @@ class TagDecision:
 def images_in_use(
     project: Path, cleaned: list[StackImages], environ: Mapping[str, str], keep_releases: int
 ) -> ImagesInUse:
-    """Images in states, waiting plans, stack files and releases.
+    """Find the images in states, waiting plans, stack files and releases.
 
-    Raises OpsError when the state of an environment with a cleaned registry cannot be read, or the clone may lack
-    releases.
+    Raises OpsError if an environment uses a registry to be cleaned and its state cannot be read, or if the clone may
+    lack releases.
     """
     in_use = ImagesInUse()
     shared = {_registry_key(environment) for environment in cleaned}
@@ -94,8 +94,8 @@ def images_in_use(
         except (OpsError, StoreError) as error:
             if _registry_key(environment) in shared:
                 raise OpsError(
-                    f"The images that {environment.stack.name} runs are unknown, and they are in a registry to be "
-                    f"cleaned: {error}\nNothing was deleted.",
+                    f"Cannot determine which images {environment.stack.name} runs from a registry to be cleaned: "
+                    f"{error}\nNothing was deleted.",
                     ExitCode.ENVIRONMENT,
                 ) from None
             in_use.skipped[environment.stack.name] = str(error)
@@ -106,15 +106,15 @@ def images_in_use(
 
 
 def _registry_key(environment: StackImages) -> tuple[str, str]:
-    """Equal for environments that share a registry; a preview environment uses its parent's."""
+    """A key that is equal for environments with the same registry. A preview environment uses its parent's."""
     identity = environment.settings.environment
     return identity.foundation, identity.preview_of or identity.name
 
 
 def _add_states(in_use: ImagesInUse, environment: StackImages) -> None:
-    """Add the states of all stacks in its store, including previews without a local stack file.
+    """Add the states of all stacks in the environment's store, including previews without a local stack file.
 
-    The whole state counts, as after a failed update containers may run images that the outputs do not name.
+    Searches the whole state because, after a failed update, containers may run images that are not in the outputs.
     """
     for stack in stacks_in(environment.store, environment.project):
         checkpoint = read_checkpoint(environment.store, environment.project, stack)
@@ -133,7 +133,7 @@ def _add_files(in_use: ImagesInUse, stack: Stack) -> None:
 
 
 def _add_git(in_use: ImagesInUse, project: Path, keep_releases: int, deployed: Collection[str]) -> None:
-    """Add the releases that a rollback may restore. Raises OpsError when the clone may lack some.
+    """Add the releases that a rollback may restore. Raises OpsError if the clone may lack some.
 
     ``deployed``: stacks that must have a release.
     """
@@ -148,9 +148,9 @@ def _add_git(in_use: ImagesInUse, project: Path, keep_releases: int, deployed: C
         releases = Releases(repository).all(name)
         if name in deployed and not releases:
             raise OpsError(
-                f"{name} runs images, but this clone has no release tag of it, so the releases that "
-                f"`scripts/snu rollback {name}` needs are unknown. Run `git fetch --tags`, or plan and apply {name} if "
-                "it has never had a release. Nothing was deleted.",
+                f"{name} runs images, but this clone has none of its release tags, so the releases that `scripts/snu "
+                f"rollback {name}` needs are unknown. Run `git fetch --tags`, or plan and apply {name} if it has "
+                "never had a release. Nothing was deleted.",
                 ExitCode.USAGE,
             )
         distinct: list[Mapping[str, Any]] = []
@@ -166,7 +166,7 @@ def _add_git(in_use: ImagesInUse, project: Path, keep_releases: int, deployed: C
 
 
 def cleaned(project: Path, stack: str | None, environ: Mapping[str, str]) -> list[StackImages]:
-    """One environment for each registry to clean: a stack's, or all. Raises OpsError."""
+    """One environment per registry to clean: the given stack's registry, or all of them. Raises OpsError."""
     chosen = environments(project, environ) if stack is None else [StackImages.find(project, stack, environ)]
     return list({_registry_key(environment): environment for environment in reversed(chosen)}.values())
 
@@ -175,16 +175,16 @@ class Registry:
     """Lists and deletes tags through Scaleway's registry API."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
-        """Raises OpsError when there is no API key."""
+        """Raises OpsError if there is no API key."""
         self._client = Client.of(stack, environ)
 
     def tags(self, registry: str) -> list[RegistryTag]:
-        """All tags of a registry. Raises OpsError when it cannot be read."""
+        """All tags in a registry. Raises OpsError if it cannot be read."""
         name = registry.partition("/")[2]
         namespaces = self._list(REGISTRY_NAMESPACE.listing, {"name": name})
         namespace = next((each for each in namespaces if each["name"] == name), None)
         if namespace is None:
-            raise OpsError(f"There is no registry {registry}, or the API key may not see it.", ExitCode.FAILED)
+            raise OpsError(f"The registry {registry} does not exist, or the API key cannot access it.", ExitCode.FAILED)
         return [
             RegistryTag(tag["id"], image["name"], tag["name"], tag["digest"], _touched(tag))
             for image in self._list(REGISTRY_IMAGES, {"namespace_id": namespace["id"]})
@@ -192,19 +192,19 @@ class Registry:
         ]
 
     def delete(self, tag: RegistryTag) -> None:
-        """Succeeds if it is already gone. Raises ScalewayError."""
+        """Delete a tag. Succeeds if it no longer exists. Raises ScalewayError."""
         self._client.delete(REGISTRY_TAGS.object_at(region=self._client.profile.region, id=tag.id))
 
     def close(self) -> None:
         self._client.close()
 
     def _list(self, call: ListCall, query: Mapping[str, str] | None = None, **properties: str) -> Iterator[Object]:
-        """List in an order that is stable between pages."""
+        """List objects in an order that is stable across pages."""
         return self._client.list(call, {**(query or {}), "order_by": "created_at_asc"}, **properties)
 
 
 def _touched(tag: Mapping[str, Any]) -> datetime:
-    """A tag without a time counts as new."""
+    """The time when a tag was created or last moved. Defaults to now."""
     times = [datetime.fromisoformat(tag[key]) for key in ("created_at", "updated_at") if tag.get(key)]
     return max(times, default=datetime.now(UTC))
 
@@ -213,7 +213,7 @@ def _touched(tag: Mapping[str, Any]) -> datetime:
 
 
 def shortest_age(project: Path, requested: timedelta) -> timedelta:
-    """The age from which a version is deleted: at least as long as a plan may wait, as plans may be unknown here."""
+    """Minimum age for deletion. At least the maximum lifetime of a plan, as some waiting plans may be unknown here."""
     hours = [_LONGEST_PLAN_HOURS]
     for name in stack_names(project):
         plans = find_stack(project, name).config.get("snu:plans")
@@ -228,7 +228,7 @@ def verdicts(tags: list[RegistryTag], in_use: ImagesInUse, age: timedelta, now: 
     def young(tag: RegistryTag) -> bool:
         return now - tag.touched < age
 
-    # A young tag keeps its image, and so all of its tags.
+    # A recent tag keeps its image and therefore all of the image's tags.
     kept = {(tag.image, tag.digest) for tag in tags if young(tag)}
     return [
         TagDecision(tag, in_use.reasons.get(tag.digest) or _age_reason(tag, kept, age))

@@ -18,7 +18,7 @@ def confirm(question: str) -> None:
 
 
 def confirm_by_name(stack: Stack) -> None:
-    """Confirm the destruction of a stack; the name of a stack on the real Scaleway must be typed in full."""
+    """Confirm the destruction of a stack. On the real Scaleway, the user must type the stack's full name."""
     if stack.is_local:
         confirm(f"Destroy all resources of {stack.name}?")
     else:
@@ -26,7 +26,7 @@ def confirm_by_name(stack: Stack) -> None:
 
 
 def confirm_name(question: str, name: str) -> None:
-    """Ask a question whose answer must be ``name``. Raises OpsError if it is not, or there is no terminal."""
+    """Ask the user to type ``name``. Raises OpsError if the answer differs or there is no terminal."""
     if _answer(question) != name:
         raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
 
@@ -34,11 +34,11 @@ def confirm_name(question: str, name: str) -> None:
 def _answer(question: str) -> str:
     if not sys.stdin.isatty():
         raise OpsError(
-            "This command asks for confirmation, and standard input is not a terminal. Confirm with --yes. Nothing was "
-            "changed.",
+            "This command asks for confirmation, but standard input is not a terminal. Confirm with --yes. Nothing "
+            "was changed.",
             ExitCode.USAGE,
         )
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)  # discard what was typed before the question
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)  # discard input typed before the question
     try:
         return input(clean(question)).strip()
     except EOFError:

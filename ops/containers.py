@@ -1,4 +1,4 @@
-"""Status of a stack's containers and domains: the provider considers a container in ``error`` as deployed."""
+"""Status of a stack's containers and domains, because the provider treats a container in ``error`` as deployed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ops.steps import name_of
 if TYPE_CHECKING:
     import httpx
 
-NO_ANSWER = "no answer from Scaleway"
+NO_ANSWER = "no response from Scaleway"
 GONE = "gone"
 """The status of a container that no longer exists."""
 _TRANSIENT = frozenset({"creating", "updating", "upgrading", "locking", "deleting", NO_ANSWER})
@@ -29,19 +29,19 @@ _LOCAL_POLL_SECONDS = 0.1
 _PAGE_HEADER = "x-local-scaleway"
 _SHOWN_VERSION = 60
 _SILENCE_SECONDS = 30.0
-"""The wait ends after Scaleway has answered nothing for so long: it is down, or the network is."""
+"""How long to keep waiting without a response from Scaleway, as it or the network may be down."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container of the stack, or a domain of one, with its status."""
+    """A container of the stack, or one of its domains, with its status."""
 
     id: str
     """``<region>/<uuid>``."""
     name: str
-    """Its name on Scaleway."""
+    """Name on Scaleway."""
     hosts: tuple[str, ...] = ()
-    """Its host names: its domains, or otherwise the platform's endpoint."""
+    """Host names: the container's domains, or else the platform's endpoint."""
     public: bool = True
     status: str = "unknown"
     error_message: str = ""
@@ -52,7 +52,7 @@ class Container:
 
     @property
     def bare_id(self) -> str:
-        """The id without its region."""
+        """The id without the region."""
         return bare_id(self.id)
 
     @property
@@ -65,7 +65,7 @@ class Container:
 
 
 def containers_in(record: OperationRecord) -> list[Container]:
-    """The containers of an update, unchanged ones too."""
+    """An update's containers, including unchanged ones."""
     return _containers(_states(record))
 
 
@@ -75,7 +75,7 @@ def containers_of(latest: Mapping[str, Any]) -> list[Container]:
 
 
 def _states(record: OperationRecord) -> list[Mapping[str, Any]]:
-    """The states after the operation, without those of its refresh, which may be deleted since."""
+    """Resource states after the operation, except those from its refresh, which may have been deleted since."""
     steps = (item.step for item in record.steps.values() if not item.refreshed)
     return [step.new for step in steps if step.new and not step.is_replacement_part]
 
@@ -104,7 +104,7 @@ def _containers(states: Collection[Mapping[str, Any]]) -> list[Container]:
 
 
 def domains_in(record: OperationRecord) -> list[Container]:
-    """The domains of an update's containers, unchanged ones too; their name is the host name."""
+    """The domains of an update's containers, including unchanged ones. Their names are the host names."""
     domains = {
         identity: Container(identity, _value(state, "hostname"), kind=CONTAINER_DOMAIN)
         for state in _states(record)
@@ -126,7 +126,7 @@ def _host(endpoint: str) -> str:
 
 
 class Api:
-    """The requests to Scaleway and to containers that check a deployment."""
+    """Sends the requests to Scaleway and to containers that check a deployment."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
         """Raises OpsError if there is no API key."""
@@ -142,7 +142,7 @@ class Api:
         return http_client(self._client.profile)
 
     def current(self, container: Container) -> Container:
-        """The container with its current status. Raises OpsError if Scaleway refuses the request."""
+        """The container with its current status. Raises OpsError if Scaleway rejects the request."""
         region, _, identity = container.id.rpartition("/")
         path = container.kind.listing.object_at(region=region, id=identity)
         try:
@@ -158,20 +158,20 @@ class Api:
         )
 
     def redeploy(self, container: Container) -> str:
-        """Deploy the container again; returns an error message, empty if there is none.
+        """Redeploy the container. Returns an error message, or an empty string on success.
 
-        https://www.scaleway.com/en/developers/api/serverless-containers/, `RedeployContainer`.
+        See `RedeployContainer` in https://www.scaleway.com/en/developers/api/serverless-containers/.
         """
         region, _, identity = container.id.rpartition("/")
         try:
             self._client.post(f"{container.kind.listing.object_at(region=region, id=identity)}/redeploy")
         except ScalewayError as error:
             if not error.is_not_found:  # the check that follows reports missing containers
-                return f"Container {container.name} was not deployed again: {error}"
+                return f"The container {container.name} was not redeployed: {error}"
         return ""
 
     def url(self, host: str) -> str:
-        """The URL of a host, for a browser."""
+        """The URL for opening a host in a browser."""
         if not self._local:
             return f"https://{host}"
         import httpx
@@ -179,7 +179,7 @@ class Api:
         return f"http://{host}:{httpx.URL(self._client.profile.api_url).port or 80}"
 
     def request_problem(self, host: str) -> str:
-        """What is wrong with the host's answer; empty if nothing is."""
+        """The problem with the host's response; empty if there is none."""
         import httpx
 
         try:
@@ -189,9 +189,9 @@ class Api:
         return "" if response.status_code < 500 else f"answered {response.status_code}"
 
     def wrong_version(self, host: str, path: str, expected: str) -> str:
-        """What the host reports instead of the ``expected`` version; empty if it reports that.
+        """The problem with the version that the host reports; empty if the version is ``expected``.
 
-        Containers of the local Scaleway without a process report no version, which is accepted.
+        Containers without a process on the local Scaleway report no version, which is accepted.
         """
         import httpx
 
@@ -210,7 +210,10 @@ class Api:
         return "" if version == expected else f"reports version {str(version)[:_SHOWN_VERSION]}, expected {expected}"
 
     def _get(self, host: str, path: str) -> httpx.Response:
-        """Local hosts are requested at the local Scaleway's own address, however the system resolves their names."""
+        """Request a path from a host.
+
+        Local hosts are always requested at the local Scaleway's address, bypassing DNS.
+        """
         import httpx
 
         if self._local:
@@ -230,7 +233,7 @@ def wait_until_settled(
 ) -> list[Container]:
     """Poll the containers until none has a transient status, for at most ``seconds``.
 
-    ``current`` reads a container's status. The wait ends early if Scaleway does not answer for 30 seconds.
+    ``current`` reads a container's status. The wait ends early if Scaleway does not respond for 30 seconds.
     """
     deadline = clock() + seconds
     last_answer = clock()

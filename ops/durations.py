@@ -7,7 +7,7 @@ import re
 SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 """Seconds by unit."""
 _LONGEST = 100 * 366 * SECONDS["d"]
-"""A longer duration must be a typing error, and would exceed the range of dates."""
+"""A longer duration is probably a typo, and would exceed the range of dates."""
 _PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
@@ -26,6 +26,6 @@ def seconds_of(text: object, unit: str = "s") -> float:
 
 
 def shown(seconds: float) -> str:
-    """A duration as ``seconds_of`` reads it, in the largest unit that divides it: ``60d``, ``90s``."""
+    """Format a duration for ``seconds_of`` in the largest unit that divides it, such as ``60d`` or ``90s``."""
     unit = next((unit for unit, length in SECONDS.items() if seconds and seconds % length == 0), "s")
     return f"{seconds / SECONDS[unit]:.12g}{unit}"

@@ -18,11 +18,11 @@ class ExitCode(IntEnum):
 
     OK = 0, "success, including a preview with changes"
     FAILED = 1, "the operation started but failed"
-    USAGE = 2, "a command, option or stack name is invalid, or confirmation is required but there is no terminal"
-    CHANGES = 7, "there are changes although `--expect-no-changes` was given"
+    USAGE = 2, "the command, an option or the stack name is invalid, or a confirmation was required without a terminal"
+    CHANGES = 7, "there are changes and `--expect-no-changes` was given"
     CANCELLED = 8, "cancelled with Ctrl-C or at a prompt"
     SETTINGS = 10, "the stack's file is invalid; nothing was changed"
-    LOCAL_CLOUD = 11, "the local Scaleway is not running or cannot start, or its port is in use"
+    LOCAL_CLOUD = 11, "the local Scaleway is not running or fails to start, or its port is in use"
     CONTAINERS = 12, "the resources were deployed, but a container failed or did not become ready in time"
     ENGINE = (
         13,
@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 15, "an earlier run was interrupted or overwrote a newer state: run `scripts/snu recover`"
     REFUSED = (
         16,
-        "refused because the plan is invalid or outdated, a newer run has overtaken this one, or the foundation is in "
+        "refused because the plan is invalid or outdated, a newer run has superseded this one, or the foundation is in "
         "use; nothing was changed",
     )
     PART_WAY = 17, "the apply stopped before an operation that is not in the plan; the message lists what was done"
@@ -40,10 +40,13 @@ class ExitCode(IntEnum):
         18,
         "the stack is locked and nothing was changed, or this run lost its lock and was cancelled",
     )
-    NOT_WANTED = 19, "no preview environment for this pull request: closed, a fork, marked `no-ci` or without the label"
+    NOT_WANTED = (
+        19,
+        "the pull request is not eligible for a preview environment: closed, a fork, `no-ci`, or without the label",
+    )
     DRIFT = 20, "resources have drifted since the last update: `scripts/snu drift` lists them"
-    POLICY = 21, "a resource violates a policy and has no exemption; nothing was changed"
+    POLICY = 21, "a resource violates a policy without an exemption; nothing was changed"
     NOT_ACCEPTED = 22, "a resource to adopt has differences that are not accepted; nothing was changed"
     ALERTS_SILENT = 23, "crash alerts are silent: no run succeeded within three intervals, or their status is unknown"
-    NOT_READY = 24, "`scripts/snu doctor` found that a requirement for a release is not met"
+    NOT_READY = 24, "`scripts/snu doctor` found a missing release requirement"
     INCOMPLETE = 25, "some stacks or resources could not be read; the output lists them with the reasons"

@@ -1,4 +1,4 @@
-"""IAM applications each with one policy. Their API keys are created outside of the program, so no state contains them."""
+"""IAM applications, each with one policy. Their API keys are created elsewhere, so no state contains them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,6 +1,6 @@
-"""The command line of ``snu``: a Typer app for each group of commands, imported when one of them is used.
+"""The ``snu`` command line: one Typer app per command group, imported on first use.
 
-``ops.commands`` implements the commands. To add one, write it in the module of its group and list it in ``COMMANDS``.
+``ops.commands`` implements the commands. To add one, define it in its group's module and list it in ``COMMANDS``.
 """
 
 from __future__ import annotations
@@ -59,22 +59,22 @@ COMMANDS = {
     },
     "Local Scaleway": {"local": "local"},
 }
-"""For each panel of ``snu --help`` the commands and their modules in ``ops.cli``."""
+"""The commands in each panel of ``snu --help``, with their modules in ``ops.cli``."""
 
 _MODULES = {name: module for commands in COMMANDS.values() for name, module in commands.items()}
 _UNLIMITED_WIDTH = 1000
-"""Columns of help at most: more than any terminal has, so that help is as wide as the terminal."""
+"""Maximum width of the help in columns. Wider than any terminal, so the help always fills the terminal."""
 
 
 class LazyGroup(TyperGroup):
-    """Imports the module of a command when the command is used."""
+    """Imports a command's module when the command is used."""
 
     def list_commands(self, _ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own context is private
-        """Names of all commands, in the order of the help."""
+        """Names of all commands, in the same order as in the help."""
         return list(_MODULES)
 
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
-        """Return a command, or None if there is none of that name."""
+        """Return the command with this name, or None if it does not exist."""
         if cmd_name in _MODULES:
             self._load(cmd_name)
         else:
@@ -82,13 +82,13 @@ class LazyGroup(TyperGroup):
         return self.commands.get(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find a command; ``plan discard`` is ``plan-discard``, since ``plan`` is itself a command."""
+        """Find a command. ``plan discard`` resolves to ``plan-discard`` because ``plan`` is itself a command."""
         if args[:2] == ["plan", "discard"]:
             args = ["plan-discard", *args[2:]]
         return super().resolve_command(ctx, args)
 
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
-        """Write each panel of commands as a section of the help."""
+        """Write each command panel as a section of the help."""
         self.load_all()
         width = max(map(len, _MODULES))  # the same for all sections
         for panel, names in COMMANDS.items():
@@ -98,7 +98,7 @@ class LazyGroup(TyperGroup):
                 )
 
     def load_all(self) -> None:
-        """Import the modules of all commands."""
+        """Import all command modules."""
         for name in _MODULES:
             self._load(name)
 
@@ -113,7 +113,7 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(
     name="snu",
     cls=LazyGroup,
-    help="Deploy and operate the SNU platform on Scaleway, or on the local Scaleway.",
+    help="Deploy and operate the SNU platform on Scaleway or the local Scaleway.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -123,7 +123,7 @@ app = typer.Typer(
 
 
 def complete_group() -> Any:
-    """The command line with all of its commands, for the reference and for tests."""
+    """The command line with all commands loaded, for the reference page and tests."""
     group = typer.main.get_command(app)
     assert isinstance(group, LazyGroup)
     group.load_all()
@@ -145,4 +145,4 @@ def snu(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and commit.")
     ] = False,
 ) -> None:
-    """Options of ``snu`` itself."""
+    """Handle the options of ``snu`` itself."""

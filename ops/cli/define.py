@@ -1,4 +1,4 @@
-"""Defines commands: expands groups of options into single ones, and adds examples to the help."""
+"""Defines commands: expands option groups into individual options and adds examples to the help."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ops.durations import shown
 from ops.exit_codes import ExitCode
 
 PROGRAM = "scripts/snu"
-"""The command as it can be pasted into a shell at the root of the checkout."""
+"""The command, ready to paste into a shell in the root directory of the checkout."""
 
 Command = Callable[..., ExitCode]
 
 
 def group(name: str, help_text: str, *, runs_alone: bool = False) -> typer.Typer:
-    """The app for the commands of ``snu NAME``. ``runs_alone``: ``snu NAME`` is a command itself."""
+    """Create an app for the commands of ``snu NAME``. ``runs_alone``: ``snu NAME`` is itself a command."""
     return typer.Typer(
         name=name,
         help=help_text,
@@ -33,16 +33,16 @@ def group(name: str, help_text: str, *, runs_alone: bool = False) -> typer.Typer
 
 
 def top_level() -> typer.Typer:
-    """The app for commands of ``snu`` itself."""
+    """Create an app for top-level commands."""
     app = typer.Typer(rich_markup_mode=None)
-    app.callback()(_no_options)  # so that one command is a group, too
+    app.callback()(_no_options)  # makes Typer build a group even for a single command
     return app
 
 
 def command(app: typer.Typer, name: str | None = None, *, examples: Sequence[str]) -> Callable[[Command], Command]:
-    """Register a command. A parameter whose type is a dataclass stands for the options that are its fields.
+    """Register a command. A dataclass parameter becomes one option per field.
 
-    ``examples``: command lines without the program's name.
+    ``examples``: command lines without the program name.
     """
 
     def register(function: Command) -> Command:
@@ -53,13 +53,13 @@ def command(app: typer.Typer, name: str | None = None, *, examples: Sequence[str
 
 
 def example_text(examples: Sequence[str]) -> str:
-    """The examples as the end of a command's help; ``\\b`` keeps Click from joining its lines."""
+    """Format the examples for the end of a command's help. ``\\b`` keeps Click from joining the lines."""
     title = "Example" if len(examples) == 1 else "Examples"
     return "\n".join(["\b", f"{title}:", *(f"  {PROGRAM} {example}" for example in examples)])
 
 
 def expand(function: Command) -> Command:
-    """Return the function with one parameter for each option of its groups; shared options come last in the help."""
+    """Replace a function's option groups with one parameter per option. Shared options come last in the help."""
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type] = {}
     own: list[inspect.Parameter] = []
@@ -111,7 +111,7 @@ def _is_argument(parameter: inspect.Parameter) -> bool:
 
 
 def _with_shown_duration(parameter: inspect.Parameter) -> inspect.Parameter:
-    """Let the help show a default in seconds as a duration."""
+    """Make the help show a default in seconds as a duration."""
     option = next((each for each in _metadata(parameter) if getattr(each, "metavar", "") == "DURATION"), None)
     if option is None or not isinstance(parameter.default, float):
         return parameter
@@ -121,4 +121,4 @@ def _with_shown_duration(parameter: inspect.Parameter) -> inspect.Parameter:
 
 
 def _no_options() -> None:
-    """Nothing to do before a command."""
+    """A callback without any options."""

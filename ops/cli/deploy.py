@@ -1,4 +1,4 @@
-"""Commands that preview and change the resources of a stack."""
+"""Commands that preview and change a stack's resources."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def preview(
     refresh: option.Refresh = True,
     expect_no_changes: option.ExpectNoChanges = False,
 ) -> ExitCode:
-    """Show what `up` would change. --json prints the document of `pulumi preview --json`."""
+    """Show what `up` would change. --json prints the same document as `pulumi preview --json`."""
     from ops.commands import stack as stack_commands
 
     if json and markdown == "-":
@@ -47,7 +47,9 @@ def up(
     expect_no_changes: option.ExpectNoChanges = False,
     refuse_older: Annotated[
         bool,
-        typer.Option("--refuse-older", help="Exit with code 16 if the last update was of a descendant of this commit."),
+        typer.Option(
+            "--refuse-older", help="Exit with code 16 if the last update deployed a descendant of this commit."
+        ),
     ] = False,
 ) -> ExitCode:
     """Preview, confirm and apply the changes, then check every container."""
@@ -70,13 +72,13 @@ def plan(
     operation: option.Operation,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write the plan to.")],
     allow_dirty: Annotated[
-        bool, typer.Option("--allow-dirty", help="Plan despite uncommitted changes; the plan records them.")
+        bool, typer.Option("--allow-dirty", help="Allow uncommitted changes; the plan records that it contains them.")
     ] = False,
     expire_after: option.ExpireAfter = None,
     markdown: option.Markdown = None,
     expect_no_changes: option.ExpectNoChanges = False,
 ) -> ExitCode:
-    """Preview with a refresh, and write an encrypted and signed plan for `apply`."""
+    """Preview with a refresh, and write an encrypted, signed plan for `apply`."""
     from ops.commands import plan as plan_commands
 
     options = option.session_options(operation, expect_no_changes=expect_no_changes)
@@ -93,11 +95,11 @@ def plan_discard(
         typer.Argument(
             metavar="[PLAN]",
             show_default=False,
-            help="Start of the plan's digest, as `snu status` shows it. Default: all.",
+            help="Start of the plan's digest, as shown by `snu status`. Default: all plans.",
         ),
     ] = None,
 ) -> ExitCode:
-    """Discard waiting plans, so that they cannot be applied. `snu plan discard` is the same."""
+    """Discard waiting plans so they can no longer be applied. Also available as `snu plan discard`."""
     from ops.commands import plan_discard as plan_discard_command
 
     return plan_discard_command.discard(target.open(), digest, option.session_options(locking))
@@ -121,7 +123,7 @@ def apply(
     ] = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Verify that nothing has changed since the plan was made, then apply exactly that plan."""
+    """Verify that nothing has changed since the plan was created, then apply exactly that plan."""
     from ops.commands import plan as plan_commands
 
     return plan_commands.apply(file, cwd, stack, engine, option.session_options(operation, locking, readiness))
@@ -130,7 +132,7 @@ def apply(
 @command(app, examples=["redeploy stage api", "redeploy local api app --yes"])
 def redeploy(
     target: option.Target,
-    apps: Annotated[list[str], typer.Argument(metavar="APP...", help="Names of apps, as in snu:apps.")],
+    apps: Annotated[list[str], typer.Argument(metavar="APP...", help="App names, as in snu:apps.")],
     locking: option.Locking,
     readiness: option.Readiness,
 ) -> ExitCode:
@@ -161,7 +163,7 @@ def destroy(
     locking: option.Locking,
     refresh: option.Refresh = True,
 ) -> ExitCode:
-    """Preview, confirm and delete every resource of the stack. Fails for a foundation in use."""
+    """Preview, confirm and delete all resources in the stack. Fails for a foundation that is in use."""
     from ops.commands import stack as stack_commands
 
     options = option.session_options(operation, locking, refresh=refresh)

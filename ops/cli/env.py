@@ -11,7 +11,7 @@ from ops.cli.define import command, group
 from ops.engines.select import EngineChoice
 from ops.exit_codes import ExitCode
 
-app = group("env", "Manage preview environments: one for each pull request or branch.")
+app = group("env", "Manage preview environments, one per pull request or branch.")
 
 
 @command(app, examples=["env up --branch feature/login", "env up --pr 42 --repo betagouv/service-national-universel"])
@@ -54,7 +54,7 @@ def down(
     github: option.GitHub,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", show_default=False, help="Name of the environment, as `env list` shows it."),
+        typer.Argument(metavar="[NAME]", show_default=False, help="Name of the environment, as shown by `env list`."),
     ] = None,
     pr: option.PullRequest = None,
     branch: option.Branch = None,
@@ -66,7 +66,7 @@ def down(
     lock_timeout: option.LockTimeout = 1800.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Wait for a running `up`, destroy the environment, and check that the cloud has nothing left of it.
+    """Wait for a running `up`, destroy the environment, and verify that no cloud resources remain.
 
     Succeeds if the environment does not exist.
     """
@@ -79,7 +79,7 @@ def down(
 
 @command(app, "list", examples=["env list", "env list --json"])
 def list_environments(json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
-    """List all preview environments, including those in the cloud that have no state."""
+    """List all preview environments, including those that exist in the cloud but have no state."""
     from ops.commands import env as env_commands
 
     return env_commands.show(cwd, as_json=json)
@@ -88,12 +88,12 @@ def list_environments(json: option.Json = False, cwd: option.Cwd = None) -> Exit
 @command(app, examples=["env sweep", "env sweep --repo betagouv/service-national-universel --yes"])
 def sweep(
     github: option.GitHub,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove them. Default: a dry run.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove them. Default: dry run.")] = False,
     engine: option.Engine = EngineChoice.AUTO,
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """List closed, deleted, expired, orphaned or forgotten preview environments; remove them with --yes."""
+    """List preview environments that are closed, deleted, expired, orphaned or forgotten, or remove them with --yes."""
     from ops.commands import env as env_commands
 
     github_options = env_commands.GitHubOptions(github.repo, github.api_url)

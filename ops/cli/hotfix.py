@@ -1,4 +1,4 @@
-"""``snu hotfix``: fixes made on a branch of what a stack runs."""
+"""``snu hotfix``: fixes made on a branch of the release that a stack runs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from ops.cli import options as option
 from ops.cli.define import command, group
 from ops.exit_codes import ExitCode
 
-app = group("hotfix", "Build and merge a hotfix: the branch STACK_hotfix, created from the release that STACK runs.")
+app = group(
+    "hotfix", "Build and merge a hotfix from the branch STACK_hotfix, which starts at the release that STACK runs."
+)
 
 
 @command(app, examples=["hotfix check", "hotfix check --stack production"])
 def check(stack: option.HotFixStack = "production", cwd: option.Cwd = None) -> ExitCode:
-    """Fail unless the stack's hotfix branch is checked out and descends from what the stack runs."""
+    """Fail unless the stack's hotfix branch is checked out and descends from the release that the stack runs."""
     from ops.commands import hotfix as hotfix_commands
 
     return hotfix_commands.check(cwd, stack)
@@ -28,9 +30,9 @@ def build(
     parallel: option.Builds = 2,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Build the apps that the branch changed, for the stack that STACK is promoted from.
+    """Build the apps changed by the branch, for the stack that STACK is promoted from.
 
-    That stack gets the images that STACK runs for all other apps.
+    For all other apps, that stack gets the images that STACK runs.
     """
     from ops.commands import hotfix as hotfix_commands
 
@@ -43,16 +45,16 @@ def build(
 def finish(
     github: option.RequiredGitHub,
     stack: option.HotFixStack = "production",
-    base: Annotated[str, typer.Option("--base", metavar="BRANCH", help="Base of the pull request.")] = "main",
+    base: Annotated[str, typer.Option("--base", metavar="BRANCH", help="Base branch of the pull request.")] = "main",
     delete_branch: Annotated[
-        bool, typer.Option("--delete-branch", help="Delete the hotfix branch; the pull request has one of its own.")
+        bool, typer.Option("--delete-branch", help="Delete the hotfix branch; the pull request has its own branch.")
     ] = False,
     repository: option.Repository = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Once STACK runs the fix, open the pull request that merges it into the main branch.
 
-    The GitHub token is read as for `snu comment`.
+    Reads the GitHub token in the same way as `snu comment`.
     """
     from ops.commands import hotfix as hotfix_commands
     from ops.github import Repository

@@ -1,4 +1,4 @@
-"""``snu images``: the container images of the apps."""
+"""``snu images``: the apps' container images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ops.cli.define import command, example_text, expand, group
 from ops.durations import SECONDS
 from ops.exit_codes import ExitCode
 
-app = group("images", "Show, build and clean up the images of the apps.", runs_alone=True)
+app = group("images", "Show, build and clean up the apps' images.", runs_alone=True)
 
 
 def show(
     context: typer.Context, repository: option.Repository = None, json: option.Json = False, cwd: option.Cwd = None
 ) -> ExitCode:
-    """Show for each image its version, which registries have it, where it runs, and what has changed since."""
+    """Show each image's version, the registries that have it, where it runs, and what has changed since."""
     from ops.commands import images as images_commands
 
     if context.invoked_subcommand is not None:
@@ -36,7 +36,7 @@ def build(
     parallel: option.Builds = 2,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Build and push the images that the stack's registry lacks, and write their versions and digests to its file."""
+    """Build and push the images missing from the stack's registry, and write all versions and digests to its file."""
     from ops.images import builds
 
     return builds.build(cwd, stack, repository, base=base, parallel=parallel)
@@ -50,21 +50,21 @@ def clean(
             metavar="[STACK]",
             autocompletion=option.complete_stack,
             show_default=False,
-            help="The stack whose registry is cleaned up.",
+            help="Clean up this stack's registry.",
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Clean up the registries of all environments.")] = False,
     older_than: option.OlderThan = 60 * SECONDS["d"],
     keep_releases: Annotated[
         int,
-        typer.Option("--keep-releases", metavar="N", min=1, help="Number of each stack's releases to keep."),
+        typer.Option("--keep-releases", metavar="N", min=1, help="Number of releases to keep for each stack."),
     ] = 10,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete them. Default: a dry run.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete them. Default: dry run.")] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """List the image versions to delete and why the others are kept; delete them with --yes."""
+    """List the image versions to delete, and why the others are kept. Deletes nothing without --yes."""
     from ops.commands import images as images_commands
 
     if (stack is None) != everything:
-        raise typer.BadParameter("give either STACK or --all")
+        raise typer.BadParameter("specify either STACK or --all")
     return images_commands.clean(cwd, stack, older_than=older_than, keep_releases=keep_releases, yes=yes)

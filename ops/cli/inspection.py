@@ -1,4 +1,4 @@
-"""Commands that show what runs, what it costs, and what needs attention."""
+"""Commands that show what is running, what it costs, and what needs attention."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ app = top_level()
 def status(
     json: option.Json = False,
     drift: Annotated[
-        bool, typer.Option("--drift", help="Also compare with the live resources, as `snu drift` does.")
+        bool, typer.Option("--drift", help="Also compare the state with the live resources, like `snu drift`.")
     ] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Show the release, images, locks, waiting plans and unpromoted changes of each environment."""
+    """Show each environment's release, images, locks, waiting plans and unpromoted changes."""
     from ops.commands import status as status_command
 
     return status_command.status(cwd, as_json=json, drift=drift)
@@ -35,12 +35,14 @@ def outputs(
     path: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PATH]", show_default=False, help="Print one value only: keys joined by dots, such as `urls.api`."
+            metavar="[PATH]",
+            show_default=False,
+            help="Print only the value at this dot-separated path, such as `urls.api`.",
         ),
     ] = None,
     json: option.Json = False,
 ) -> ExitCode:
-    """Print the stack's outputs, or one of them. Secret values read [secret]."""
+    """Print the stack's outputs, or one of them. Secret values are printed as [secret]."""
     from ops.commands import stack as stack_commands
 
     session = target.open(validate=False, needs_cloud=False, reads=True)
@@ -62,7 +64,7 @@ def logs(
     ] = 100,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Print the logs of an app's instances, or of a job's last run: time, instance, stream, message."""
+    """Print the logs of an app's instances or a job's last run, with each line's time, instance and stream."""
     from ops.commands import logs as logs_command
 
     return logs_command.logs(cwd, app_name, stack, follow=follow, lines=lines)
@@ -71,7 +73,7 @@ def logs(
 @command(app, examples=["drift", "drift stage production --report github --report slack", "drift stage --json"])
 def drift(
     github: option.GitHub,
-    stacks: Annotated[list[str] | None, option.stacks_argument("all stacks whose state is reachable")] = None,
+    stacks: Annotated[list[str] | None, option.stacks_argument("all stacks with a reachable state")] = None,
     engine: option.Engine = EngineChoice.AUTO,
     json: option.Json = False,
     report: Annotated[
@@ -79,7 +81,7 @@ def drift(
         typer.Option(
             "--report",
             metavar="|".join(ReportChannel),
-            help="Keep a GitHub issue for each stack, or post to Slack (SLACK_WEBHOOK_URL). Repeatable.",
+            help="Maintain a GitHub issue for each stack, or post to Slack (needs SLACK_WEBHOOK_URL). Repeatable.",
         ),
     ] = None,
     parallel: option.Parallel = 16,
@@ -87,7 +89,7 @@ def drift(
 ) -> ExitCode:
     """Show drift since the last update, and unmanaged resources. Changes nothing.
 
-    Exits with code 20 if there is any. The GitHub token is read as for `snu comment`.
+    Exits with code 20 if it finds any. Reads the GitHub token in the same way as `snu comment`.
     """
     from ops.commands import drift as drift_command
     from ops.process_environment import process_environment
@@ -126,12 +128,12 @@ def cost(
 def doctor(
     github: option.GitHub,
     stacks: Annotated[
-        list[str] | None, option.stacks_argument("the stacks that releases change (snu:promoteFrom)")
+        list[str] | None, option.stacks_argument("the stacks that releases deploy to (those with snu:promoteFrom)")
     ] = None,
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Check what a release needs, and print for each missing thing the command that fixes it."""
+    """Check the requirements for a release, and print the command that fixes each missing one."""
     from ops.commands import doctor as doctor_command
 
     return doctor_command.doctor(cwd, stacks or [], github.repo, github.api_url, as_json=json)

@@ -25,13 +25,13 @@ def list_keys(stack: option.StackName, json: option.Json = False, cwd: option.Cw
 @command(app, examples=["keys store foundation-stage", "keys store foundation-stage --rotate"])
 def store(
     stack: option.StackName,
-    rotate: Annotated[bool, typer.Option("--rotate", help="Replace current keys as well.")] = False,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Also replace current keys.")] = False,
     lock_timeout: option.LockTimeout = 0.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Create the API keys that a foundation's environments use, and store them in Secret Manager.
 
-    Keeps current keys, and replaces and deletes all others. `snu bootstrap` does this too.
+    Keeps current keys, and replaces and deletes all others. `snu bootstrap` does the same.
     """
     from ops.commands import keys as keys_commands
 
@@ -42,12 +42,14 @@ def store(
 def make(
     stack: option.StackName,
     application: Annotated[
-        str, typer.Argument(metavar="APPLICATION", help="Name of the application, as `snu keys list` prints it.")
+        str, typer.Argument(metavar="APPLICATION", help="Name of the application, as printed by `snu keys list`.")
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory for the key, outside of the checkout.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Directory for the key files, outside the checkout.")
+    ],
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Create an API key for an application, in files that only you can read. It is not stored in any state."""
+    """Create an API key for an application, in files that only you can read. The key is not stored in any state."""
     from ops.commands import keys as keys_commands
 
     return keys_commands.make(cwd, stack, application, out)
@@ -56,13 +58,11 @@ def make(
 @command(app, examples=["keys revoke foundation-stage SCWXXXXXXXXXXXXXXXXX"])
 def revoke(
     stack: option.StackName,
-    access_key: Annotated[
-        str, typer.Argument(metavar="ACCESS_KEY", help="The access key, as `snu keys list` prints it.")
-    ],
+    access_key: Annotated[str, typer.Argument(metavar="ACCESS_KEY", help="Access key, as printed by `snu keys list`.")],
     yes: option.Yes = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Delete an API key of one of the foundation's applications. The key stops working at once."""
+    """Delete an API key of one of the foundation's applications. The key stops working immediately."""
     from ops.commands import keys as keys_commands
 
     return keys_commands.revoke(cwd, stack, access_key, yes=yes)

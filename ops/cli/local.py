@@ -15,7 +15,7 @@ from ops.local_runtime import RuntimeChoice
 if TYPE_CHECKING:
     from ops.local import LocalCloud
 
-app = group("local", "Control the local Scaleway: a process on this machine that serves Scaleway's HTTP API.")
+app = group("local", "Control the local Scaleway, a process on this machine that serves Scaleway's HTTP API.")
 
 
 @command(app, examples=["local start", "local start --runtime off --transitions 2s"])
@@ -26,7 +26,7 @@ def start(
         typer.Option(
             "--runtime",
             metavar="|".join(RuntimeChoice),
-            help="How containers run: in Docker if it is available, always in Docker, or not at all.",
+            help="How to run containers: in Docker if available, always in Docker, or not at all.",
         ),
     ] = RuntimeChoice.AUTO,
     port: Annotated[
@@ -37,12 +37,15 @@ def start(
             envvar="SNU_LOCAL_PORT",
             min=PORTS.start,
             max=PORTS.stop - 1,
-            help="Port from now on. Default: the current one, or a free one if another checkout uses it.",
+            help="Port to use from now on. Default: the current port, or a free one if another checkout uses it.",
         ),
     ] = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Start it in the background and wait until it answers. Succeeds if it already runs with these options."""
+    """Start the local Scaleway in the background and wait until it responds.
+
+    Succeeds if it is already running with these options.
+    """
     from ops.commands import local as local_commands
 
     return local_commands.start(_cloud(cwd), transitions, runtime, port)
@@ -50,7 +53,7 @@ def start(
 
 @command(app, examples=["local stop"])
 def stop(cwd: option.Cwd = None) -> ExitCode:
-    """Stop it; its data is kept."""
+    """Stop the local Scaleway, keeping its data."""
     from ops.commands import local as local_commands
 
     return local_commands.stop(_cloud(cwd))
@@ -58,7 +61,7 @@ def stop(cwd: option.Cwd = None) -> ExitCode:
 
 @command(app, examples=["local status", "local status --json"])
 def status(json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
-    """Show whether it is running, and its resources."""
+    """Show whether the local Scaleway is running and how many resources it has."""
     from ops.commands import local as local_commands
 
     return local_commands.status(_cloud(cwd), as_json=json)
@@ -70,7 +73,7 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="Number of past lines to show.")] = 50,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Print its log."""
+    """Print the local Scaleway's log."""
     from ops.commands import local as local_commands
 
     return local_commands.logs(_cloud(cwd), follow=follow, lines=lines)
@@ -78,7 +81,7 @@ def logs(
 
 @command(app, examples=["local reset", "local reset --yes"])
 def reset(yes: option.Yes = False, cwd: option.Cwd = None) -> ExitCode:
-    """Delete its data and the state of the local stacks."""
+    """Delete the local Scaleway's data and the state of the local stacks."""
     from ops.commands import local as local_commands
 
     return local_commands.reset(_cloud(cwd), yes=yes)
@@ -86,7 +89,7 @@ def reset(yes: option.Yes = False, cwd: option.Cwd = None) -> ExitCode:
 
 @command(app, examples=["local env"])
 def env(cwd: option.Cwd = None) -> ExitCode:
-    """Print shell exports that point any Scaleway client to it."""
+    """Print shell exports that point any Scaleway client at the local Scaleway."""
     from ops.commands import local as local_commands
 
     return local_commands.env(_cloud(cwd))

@@ -1,4 +1,4 @@
-"""Options that several commands share, and groups of them that a command takes as one parameter."""
+"""Options shared by several commands, and option groups that a command takes as one parameter."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from ops.session import Options, Session
 
 GITHUB_API_URL = "https://api.github.com"
-JSON_AND_MARKDOWN = "--json and --markdown - would both write to standard output; give only one of them."
+JSON_AND_MARKDOWN = "--json and --markdown - would both write to standard output; use only one of them."
 
 
 def duration(unit: str = "s", *, least: float = 0.0) -> Callable[[object], float]:
-    """Return a parser of durations into seconds. ``unit``: of a plain number; ``least``: the minimum in seconds."""
+    """Return a parser that converts durations to seconds.
+
+    ``unit``: the unit of a plain number; ``least``: the minimum in seconds.
+    """
 
     def read(value: object) -> float:
-        if isinstance(value, float):  # a default
+        if isinstance(value, float):  # the default
             return value
         try:
             seconds = seconds_of(value, unit)
@@ -38,7 +41,7 @@ def duration(unit: str = "s", *, least: float = 0.0) -> Callable[[object], float
 
 
 def complete_stack(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of the project's stacks, for the shell's completion."""
+    """Names of the project's stacks, for shell completion."""
     from ops.errors import OpsError
     from ops.stacks import project_dir, stack_names
 
@@ -54,20 +57,20 @@ StackName = Annotated[
 ]
 Cwd = Annotated[
     Path | None,
-    typer.Option("--cwd", "-C", metavar="DIR", help="Directory of the project. Default: this checkout."),
+    typer.Option("--cwd", "-C", metavar="DIR", help="Project directory. Default: this checkout."),
 ]
 Engine = Annotated[
     EngineChoice,
     typer.Option(
         "--engine",
         metavar="|".join(EngineChoice),
-        help="Deployment engine: the Pulumi CLI, the embedded engine, or whichever fits the stack.",
+        help="Deployment engine: the Pulumi CLI, the embedded engine, or whichever suits the stack.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation prompt.")]
 SkipPreview = Annotated[
     bool,
-    typer.Option("--skip-preview", help="Apply without a preview or a confirmation. Policies are still checked."),
+    typer.Option("--skip-preview", help="Apply without a preview or confirmation. Policies are still checked."),
 ]
 Refresh = Annotated[
     bool,
@@ -78,13 +81,13 @@ Parallel = Annotated[
 ]
 ExpectNoChanges = Annotated[bool, typer.Option("--expect-no-changes", help="Exit with code 7 if there are changes.")]
 Details = Annotated[bool, typer.Option("--details", help="Also list the properties of created and deleted resources.")]
-Json = Annotated[bool, typer.Option("--json", help="Print a JSON document, and nothing else, to standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print only a JSON document to standard output.")]
 Markdown = Annotated[
     str | None,
     typer.Option(
         "--markdown",
         metavar="FILE",
-        help="Also write the result as Markdown; `-` writes only that to standard output.",
+        help="Also write the result as Markdown; `-` prints only the Markdown, to standard output.",
     ),
 ]
 Wait = Annotated[
@@ -93,7 +96,7 @@ Wait = Annotated[
         "--wait",
         metavar="DURATION",
         parser=duration(),
-        help="Time that containers have to become ready: `10m`, `90s`, or seconds.",
+        help="How long to wait for containers to become ready: `10m`, `90s`, or seconds.",
     ),
 ]
 LockTimeout = Annotated[
@@ -102,7 +105,7 @@ LockTimeout = Annotated[
         "--lock-timeout",
         metavar="DURATION",
         parser=duration(),
-        help="Time to wait for a locked stack: `15m`, `90s`, or seconds.",
+        help="How long to wait for a locked stack: `15m`, `90s`, or seconds.",
     ),
 ]
 ExpireAfter = Annotated[
@@ -129,7 +132,7 @@ OlderThan = Annotated[
         "--older-than",
         metavar="DURATION",
         parser=duration("d"),
-        help="Keep newer versions: `60d`, `12h`, or days.",
+        help="Keep versions newer than this: `60d`, `12h`, or days.",
     ),
 ]
 EvaluationTimeout = Annotated[
@@ -142,57 +145,55 @@ EvaluationTimeout = Annotated[
     ),
 ]
 Builds = Annotated[int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of concurrent builds.")]
-CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Also check that every public URL answers.")]
+CheckUrls = Annotated[bool, typer.Option("--check-urls", help="Also check that every public URL responds.")]
 Commit = Annotated[
-    bool, typer.Option("--commit", help="Commit the stack's file, and only that, with the changelog as the message.")
+    bool, typer.Option("--commit", help="Commit only the stack's file, with the changelog as the message.")
 ]
 ChangelogMarkdown = Annotated[
     str | None,
-    typer.Option("--markdown", metavar="FILE", help="Also write the changelog as Markdown; `-`: to standard output."),
+    typer.Option("--markdown", metavar="FILE", help="Also write the changelog as Markdown; `-` for standard output."),
 ]
 ChangelogSlack = Annotated[
     str | None,
-    typer.Option("--slack", metavar="FILE", help="Also write the changelog for Slack; `-`: to standard output."),
+    typer.Option(
+        "--slack", metavar="FILE", help="Also write the changelog in Slack's format; `-` for standard output."
+    ),
 ]
 HotFixStack = Annotated[
     str,
-    typer.Option("--stack", metavar="STACK", autocompletion=complete_stack, help="The stack to be fixed."),
+    typer.Option("--stack", metavar="STACK", autocompletion=complete_stack, help="The stack to fix."),
 ]
 Repository = Annotated[
     Path | None,
-    typer.Option("--repository", metavar="DIR", help="Directory of images.yaml. Default: the project's."),
+    typer.Option("--repository", metavar="DIR", help="Directory that contains images.yaml. Default: the project's."),
 ]
 Base = Annotated[
     str | None,
     typer.Option(
         "--base",
         metavar="REVISION",
-        help="Base branch of a preview environment. Default: the remote's main branch, or `main`.",
+        help="Base branch for a preview environment. Default: the remote's main branch, or `main`.",
     ),
 ]
 PullRequest = Annotated[
-    int | None, typer.Option("--pr", metavar="N", min=1, help="Select the environment of this pull request.")
+    int | None, typer.Option("--pr", metavar="N", min=1, help="Select this pull request's environment.")
 ]
-Branch = Annotated[
-    str | None, typer.Option("--branch", metavar="BRANCH", help="Select the environment of this branch.")
-]
+Branch = Annotated[str | None, typer.Option("--branch", metavar="BRANCH", help="Select this branch's environment.")]
 Repo = Annotated[
     str | None,
     typer.Option(
         "--repo",
         metavar="OWNER/NAME",
         envvar="GITHUB_REPOSITORY",
-        help="Repository on GitHub. Default: GITHUB_REPOSITORY.",
+        help="GitHub repository. Default: GITHUB_REPOSITORY.",
     ),
 ]
-RequiredRepo = Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="Repository on GitHub.")]
-ApiUrl = Annotated[
-    str, typer.Option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="Address of GitHub's API.")
-]
+RequiredRepo = Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="GitHub repository.")]
+ApiUrl = Annotated[str, typer.Option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="URL of GitHub's API.")]
 
 
 def stacks_argument(default: str) -> Any:
-    """An argument for any number of stacks. ``default``: which those are without it."""
+    """An argument for any number of stacks. ``default`` describes the stacks used if none are named."""
     return typer.Argument(
         metavar="[STACK]...", autocompletion=complete_stack, show_default=False, help=f"Default: {default}."
     )
@@ -207,7 +208,7 @@ class Target:
     cwd: Cwd = None
 
     def open(self, **needs: Any) -> Session:
-        """Open a session; for ``needs`` and errors see ``Session.open``."""
+        """Open a session. See ``Session.open`` for ``needs`` and errors."""
         from ops.session import Session
 
         return Session.open(self.cwd, self.stack, self.engine, **needs)
@@ -215,7 +216,7 @@ class Target:
 
 @dataclass(frozen=True)
 class StateTarget:
-    """The stack whose state a command works on, without its settings or resources."""
+    """The stack for a command that only needs its state, not its settings or resources."""
 
     stack: StackName
     cwd: Cwd = None
@@ -227,7 +228,7 @@ class StateTarget:
 
 @dataclass(frozen=True)
 class Operation:
-    """How resources are previewed and changed."""
+    """Options for previewing and changing resources."""
 
     parallel: Parallel = 16
     details: Details = False
@@ -235,7 +236,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Locking:
-    """For commands that lock the stack and ask before they change it."""
+    """Options for commands that lock the stack and ask for confirmation before changing it."""
 
     yes: Yes = False
     lock_timeout: LockTimeout = 0.0
@@ -243,7 +244,7 @@ class Locking:
 
 @dataclass(frozen=True)
 class Readiness:
-    """The check of the containers after a deployment."""
+    """Options for the container check after a deployment."""
 
     wait_seconds: Wait = 600.0
     check_urls: CheckUrls = False
@@ -251,7 +252,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class GitHub:
-    """The repository on GitHub, for commands that work without it too."""
+    """The GitHub repository, for commands that also work without one."""
 
     repo: Repo = None
     api_url: ApiUrl = GITHUB_API_URL
@@ -259,7 +260,7 @@ class GitHub:
 
 @dataclass(frozen=True)
 class RequiredGitHub:
-    """The repository on GitHub, for commands that need it."""
+    """The GitHub repository, for commands that require one."""
 
     repo: RequiredRepo
     api_url: ApiUrl = GITHUB_API_URL
@@ -267,7 +268,7 @@ class RequiredGitHub:
 
 @dataclass(frozen=True)
 class Changelog:
-    """What happens to the changelog of new images."""
+    """Options for the changelog of new images."""
 
     commit: Commit = False
     markdown: ChangelogMarkdown = None
@@ -276,14 +277,14 @@ class Changelog:
 
     @property
     def targets(self) -> ChangelogTargets:
-        """Where the changelog is written."""
+        """The files to write the changelog to."""
         from ops.commands.promote import ChangelogTargets
 
         return ChangelogTargets(self.markdown, self.slack)
 
 
 def session_options(*groups: object, **more: Any) -> Options:
-    """The options of a session from groups of options that have its fields."""
+    """Build session options from option groups with the same field names."""
     from ops.session import Options
 
     merged = {name: value for group in groups for name, value in vars(group).items()}

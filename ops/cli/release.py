@@ -1,4 +1,4 @@
-"""``snu release``: the steps of a release around plan and apply."""
+"""``snu release``: the steps of a release before and after plan and apply."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ops.cli import options as option
 from ops.cli.define import command, group
 from ops.exit_codes import ExitCode
 
-app = group("release", "Run the steps of a release around plan and apply. Each step can be repeated.")
+app = group("release", "Run the steps of a release before and after plan and apply. Each step can be repeated.")
 
 
 @command(app, examples=["release check stage", "release check production --repo betagouv/service-national-universel"])
 def check(stack: option.StackName, github: option.GitHub, cwd: option.Cwd = None) -> ExitCode:
-    """Fail with code 16 unless the checked-out commit contains what the stack runs.
+    """Fail with code 16 unless the checked-out commit contains the release that the stack runs.
 
     With --repo and a token, the error names the pull request to merge.
     """
@@ -27,12 +27,12 @@ def check(stack: option.StackName, github: option.GitHub, cwd: option.Cwd = None
 
 @command(app, examples=["release push stage"])
 def push(
-    branch: Annotated[str, typer.Argument(metavar="BRANCH", help="Branch of the remote `origin`.")],
+    branch: Annotated[str, typer.Argument(metavar="BRANCH", help="Branch on the remote `origin`.")],
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Push the checked-out commit to a branch. Fails with code 16 if someone else pushed to it.
+    """Push the checked-out commit to a branch. Fails with code 16 if someone else has pushed to it.
 
-    When repeated, it checks out the commit of the first attempt if that has the same content.
+    When repeated, checks out the commit from the first attempt if it has the same content.
     """
     from ops.commands import release as release_commands
 
@@ -47,7 +47,7 @@ def publish(
     ] = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Push the tag of the checked-out release; uses the next number if its name is taken."""
+    """Push the checked-out release's tag, using the next number if its name is taken."""
     from ops.commands import release as release_commands
 
     return release_commands.publish(cwd, stack, branch)
@@ -58,14 +58,14 @@ def finish(
     stack: option.StackName,
     github: option.RequiredGitHub,
     branch: Annotated[str, typer.Option("--branch", metavar="BRANCH", help="The released branch.")],
-    base: Annotated[str, typer.Option("--base", metavar="BRANCH", help="Base of the pull request.")] = "main",
+    base: Annotated[str, typer.Option("--base", metavar="BRANCH", help="Base branch of the pull request.")] = "main",
     delete_branch: Annotated[
-        bool, typer.Option("--delete-branch", help="Delete BRANCH; the pull request has a branch of its own.")
+        bool, typer.Option("--delete-branch", help="Delete BRANCH; the pull request has its own branch.")
     ] = False,
     repository: option.Repository = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Open the pull request that merges the checked-out release into the main branch, unless it exists."""
+    """Open the pull request that merges the checked-out release into the main branch, unless it already exists."""
     from ops.commands import release as release_commands
     from ops.github import Repository
 

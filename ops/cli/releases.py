@@ -1,4 +1,4 @@
-"""Commands that choose the images of a stack: promotion, releases, rollback."""
+"""Commands that choose a stack's images: promotion, releases and rollback."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def promote(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="TARGET", autocompletion=option.complete_stack, help="A stack whose snu:promoteFrom is SOURCE."
+            metavar="TARGET", autocompletion=option.complete_stack, help="A stack with snu:promoteFrom set to SOURCE."
         ),
     ],
     changelog: option.Changelog,
     as_named: Annotated[
         bool,
-        typer.Option("--as-named", help="Exit with code 16 if SOURCE runs other images than its file names."),
+        typer.Option("--as-named", help="Exit with code 16 if SOURCE runs images other than those in its file."),
     ] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Copy the images that SOURCE runs to TARGET's registry, and write them to TARGET's file with a changelog."""
+    """Copy the images that SOURCE runs to TARGET's registry, write them to TARGET's file, and print a changelog."""
     from ops.commands import promote as promote_command
 
     return promote_command.promote(
@@ -55,12 +55,12 @@ def rollback(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", metavar="RELEASE", help="A release that `snu releases` lists. Default: the previous release."
+            "--to", metavar="RELEASE", help="A release listed by `snu releases`. Default: the previous release."
         ),
     ] = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Write an earlier release's images and variables to the stack's file, to be planned and applied."""
+    """Write an earlier release's images and variables to the stack's file, ready to plan and apply."""
     from ops.commands import rollback as release_commands
 
     return release_commands.rollback(cwd, stack, to, changelog.repository, changelog.targets, commit=changelog.commit)

@@ -1,4 +1,4 @@
-"""Commands for when something is stuck: interrupted runs, stale locks, protected resources."""
+"""Commands that deal with interrupted runs, stale locks and protected resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = top_level()
 
 @command(app, examples=["recover stage", "recover local --yes"])
 def recover(target: option.Target, yes: option.Yes = False) -> ExitCode:
-    """Recover from an interrupted run: show what it left, confirm, and reconcile the state with the live resources."""
+    """Show what an interrupted run left behind, confirm, and reconcile the state with the live resources."""
     from ops.commands import recover as recover_command
 
     return recover_command.recover(target.open(validate=False), yes=yes)
@@ -26,7 +26,7 @@ def unlock(
     target: option.Target,
     yes: option.Yes = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Remove every lock, stale or not. Asks for the stack's name.")
+        bool, typer.Option("--force", help="Remove all locks, stale or not, after asking for the stack's name.")
     ] = False,
 ) -> ExitCode:
     """Show a stack's locks and their owners, and remove the stale ones."""
@@ -40,7 +40,7 @@ def unlock(
 def unprotect(
     target: option.Target,
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Names of apps and jobs, as in snu:apps and snu:jobs.")
+        list[str], typer.Argument(metavar="NAME...", help="App and job names, as in snu:apps and snu:jobs.")
     ],
     locking: option.Locking,
 ) -> ExitCode:

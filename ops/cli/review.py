@@ -1,4 +1,4 @@
-"""Commands for pull requests: what a change does, and comments about it."""
+"""Commands for pull requests: show the effects of a change, and comment on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.exit_codes import ExitCode
 app = top_level()
 
 _TIMEOUT_SECONDS = 120.0
-_REVISIONS = "Two commits, branches or tags. `BASE...HEAD`: since HEAD left BASE. `BASE`: up to the working copy."
+_REVISIONS = "Two commits, branches or tags. `BASE...HEAD` starts at the merge base; `BASE` ends at the working tree."
 
 
 @command(app, examples=["diff main", "diff main...HEAD --stack stage --stack ci", "diff main... --json"])
@@ -32,7 +32,10 @@ def diff(
     timeout: option.EvaluationTimeout = _TIMEOUT_SECONDS,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Show what a change does to every stack, without the cloud, secrets or state. Runs the code of both revisions."""
+    """Show what a change does to every stack, without using the cloud, secrets or state.
+
+    Runs the code of both revisions.
+    """
     from ops.commands import diff as diff_commands
 
     if json and markdown == "-":
@@ -62,7 +65,7 @@ def touched(
     timeout: option.EvaluationTimeout = _TIMEOUT_SECONDS,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """List the stacks that a change affects, so that they can be previewed. --json prints a list for a job matrix."""
+    """List the stacks affected by a change, so they can be previewed. --json prints a list for a job matrix."""
     from ops.commands import diff as diff_commands
 
     return diff_commands.touched(cwd, revisions, exclude or [], as_json=json, timeout=timeout)
@@ -77,32 +80,30 @@ def comment(
     stack: Annotated[
         str,
         typer.Option(
-            "--stack", metavar="STACK", autocompletion=option.complete_stack, help="Stack whose comment is updated."
+            "--stack", metavar="STACK", autocompletion=option.complete_stack, help="Stack that the comment is about."
         ),
     ],
     file: Annotated[
-        str, typer.Option("--file", metavar="MARKDOWN", help="File written by `--markdown`; `-`: standard input.")
+        str, typer.Option("--file", metavar="MARKDOWN", help="File written by `--markdown`; `-` for standard input.")
     ],
-    pull_request: Annotated[
-        int | None, typer.Option("--pr", metavar="N", min=1, help="Number of the pull request.")
-    ] = None,
+    pull_request: Annotated[int | None, typer.Option("--pr", metavar="N", min=1, help="Pull request number.")] = None,
     commit: Annotated[
         str | None,
-        typer.Option("--commit", metavar="SHA", help="The commit that merged the pull request; replaces --pr."),
+        typer.Option("--commit", metavar="SHA", help="Commit that merged the pull request; use instead of --pr."),
     ] = None,
     author: Annotated[
         str | None,
         typer.Option("--author", metavar="LOGIN", help="Author of the comments to update. Default: the token's owner."),
     ] = None,
 ) -> ExitCode:
-    """Create or update the comment of a stack on a pull request.
+    """Create or update a stack's comment on a pull request.
 
-    The token is read from GITHUB_TOKEN, or from the file that SNU_GITHUB_TOKEN_FILE names.
+    Reads the token from GITHUB_TOKEN, or from the file named in SNU_GITHUB_TOKEN_FILE.
     """
     from ops.commands import comment as comment_command
 
     if (pull_request is None) == (commit is None):
-        raise typer.BadParameter("give either --pr or --commit")
+        raise typer.BadParameter("specify either --pr or --commit")
     return comment_command.comment(
         github.repo, pull_request or commit or "", stack, file, author=author, api_url=github.api_url
     )

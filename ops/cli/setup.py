@@ -1,4 +1,4 @@
-"""Commands that set up a foundation, its plans' keys, or a stack of existing resources."""
+"""Commands that set up foundations, plan keys, and stacks of existing resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ app = top_level()
 
 @command(app, examples=["bootstrap foundation-stage", "bootstrap foundation-local --yes"])
 def bootstrap(target: option.Target, locking: option.Locking, parallel: option.Parallel = 16) -> ExitCode:
-    """Set up state storage and the foundation in an empty account, and state storage for its environments."""
+    """Set up a foundation in an empty account, with state storage for it and its environments."""
     from ops.commands import bootstrap as bootstrap_command
 
     options = option.session_options(locking, parallel=parallel)
@@ -44,21 +44,21 @@ def adopt(
         ),
     ] = None,
     accept: Annotated[
-        Path | None, typer.Option("--accept", metavar="FILE", help="List of the accepted differences.")
+        Path | None, typer.Option("--accept", metavar="FILE", help="File that lists the accepted differences.")
     ] = None,
     write_accept: Annotated[
         str | None,
-        typer.Option("--write-accept", metavar="FILE", help="Write the differences that are not yet accepted."),
+        typer.Option("--write-accept", metavar="FILE", help="File for the differences that are not yet accepted."),
     ] = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Restore the state before the adoption, unless it has changed since.")
+        bool, typer.Option("--undo", help="Restore the state from before the adoption, unless it has changed since.")
     ] = False,
 ) -> ExitCode:
     """Import Terraform-managed resources into the stack's state. Changes nothing on Scaleway."""
     from ops.commands import adopt as adopt_command
 
     if undo == bool(sources):
-        raise typer.BadParameter("give either --from or --undo")
+        raise typer.BadParameter("specify either --from or --undo")
     options = option.session_options(locking)
     if undo:
         return adopt_command.undo(target.open(validate=False, needs_cloud=False), options)
@@ -73,7 +73,7 @@ def plan_keys(
     applier: Annotated[str, typer.Option("--applier", metavar="NAME", help="Name of the applier.")] = "deploy",
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Generate the signing and encryption keys for plans.
+    """Generate signing and encryption keys for plans.
 
     Adds the public keys to the stack's file, and writes the private keys to DIR.
     """

@@ -1,4 +1,4 @@
-"""``snu state``: where stacks' states are, their history, and their backups."""
+"""``snu state``: the location, history and backups of stack states."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ops.cli import options as option
 from ops.cli.define import command, group
 from ops.exit_codes import ExitCode
 
-app = group("state", "Show, back up, restore and move the states of stacks.")
+app = group("state", "Show, back up, restore and move stack states.")
 
 
 @command(app, examples=["state show stage", "state show stage --json"])
 def show(target: option.StateTarget, json: option.Json = False) -> ExitCode:
-    """Show where a stack's state is stored, its size, its lock owner and its last update."""
+    """Show where a stack's state is stored, and its size, lock owners and last update."""
     from ops.commands import state as state_commands
 
     return state_commands.show(target.open(), as_json=json)
@@ -42,7 +42,7 @@ def backup(
         typer.Option("--out", metavar="FILE", help="File to write. Default: an object in the state's backend."),
     ] = None,
 ) -> ExitCode:
-    """Back up a stack's state. Secrets in it stay encrypted with the stack's passphrase."""
+    """Back up a stack's state. Its secrets remain encrypted with the stack's passphrase."""
     from ops.commands import state as state_commands
 
     return state_commands.backup(target.open(), out)
@@ -54,7 +54,9 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup written by `snu state backup --out`.")],
     locking: option.Locking,
     replace: Annotated[bool, typer.Option("--replace", help="Restore even if the stack has resources.")] = False,
-    rename: Annotated[bool, typer.Option("--rename", help="Restore even if the backup is of another stack.")] = False,
+    rename: Annotated[
+        bool, typer.Option("--rename", help="Restore even if the backup belongs to another stack.")
+    ] = False,
 ) -> ExitCode:
     """Restore a stack's state from a backup; the current state is backed up first."""
     from ops.commands import state as state_commands
@@ -71,13 +73,13 @@ def move(
         typer.Option(
             "--to",
             metavar="ADDRESS",
-            help="The new backend: its address; `env:NAME` for an address in a variable, as one with credentials "
-            "must be; or `foundation` for the backend in the foundation's settings.",
+            help="Address of the new backend; `env:NAME` to read it from a variable, as required for addresses with "
+            "credentials; or `foundation` for the backend that the foundation provides.",
         ),
     ],
     locking: option.Locking,
 ) -> ExitCode:
-    """Move a stack's state to another backend, and verify that it is unchanged. Can be repeated if interrupted."""
+    """Move a stack's state to another backend, and verify that it is unchanged. Safe to rerun if interrupted."""
     from ops.commands import state as state_commands
 
     return state_commands.move(target.open(), to, option.session_options(locking))

@@ -1,4 +1,4 @@
-"""``snu adopt``: imports Terraform-managed resources into the state, after a dry run on a copy; and undoes that."""
+"""``snu adopt``: imports Terraform-managed resources into the state after a dry run on a copy, or undoes the import."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ _DIM = "dim"
 def adopt(
     session: Session, sources: Sequence[str], accept: Path | None, options: Options, write_accept: str | None = None
 ) -> ExitCode:
-    """Raises OpsError, having changed nothing, if there are differences that the list does not accept."""
+    """Import resources from Terraform states.
+
+    Raises OpsError without changing anything if the list does not accept every difference.
+    """
     live = read_states(sources)
     accepted = read_accepted(accept)
     name = session.stack.name
@@ -47,7 +50,7 @@ def adopt(
         printer_for(sys.stdout).print(_report(session, result))
         if not result.imported:
             result.after.require("The preview")
-            print(f"{name}: there is nothing left to adopt; nothing was changed.")
+            print(f"{name}: nothing left to adopt; nothing was changed.")
             return ExitCode.OK
         _require_accepted(name, judge(steps_of(result.after.record), accepted), write_accept)
         result.after.require("The preview")
@@ -62,34 +65,34 @@ def adopt(
 
 
 def undo(session: Session, options: Options) -> ExitCode:
-    """Restore the state before the adoption. Raises OpsError, having changed nothing, if it has changed since."""
+    """Restore the state from before the adoption. Raises OpsError without changing anything if it has changed since."""
     name = session.stack.name
     with session.locked("snu adopt --undo", options):
         if not options.yes:
             confirm(f"Remove the adopted resources from the state of {name}?")
         count = AdoptedState(session).undo()
-    print(f"{name}: restored the state before the adoption, {counted(count, 'resource')}.")
+    print(f"{name}: restored the state from before the adoption, {counted(count, 'resource')}.")
     return ExitCode.OK
 
 
 def _require_accepted(name: str, verdict: AcceptanceResult, write_accept: str | None) -> None:
-    """Raises OpsError with the entries that the list of accepted differences needs."""
+    """Raises OpsError unless the list accepts exactly the differences that exist."""
     if verdict.never:
         raise OpsError(
-            f"{name} cannot be adopted: live resources would be replaced or deleted, which cannot be accepted:"
-            f"{_listed(verdict.never)}\nChange the settings to match the live resources. Nothing was changed.",
+            f"{name} cannot be adopted because live resources would be replaced or "
+            f"deleted:{_listed(verdict.never)}\nChange the settings to match the live resources. Nothing was changed.",
             ExitCode.NOT_ACCEPTED,
         )
     if verdict.open:
         missing = as_list(verdict.open)
         if write_accept is not None:
             write_text(missing, write_accept)
-            hint = f"Add a reason to each entry of {write_accept}."
+            hint = f"Add a reason to each entry in {write_accept}."
         else:
             hint = f"Accept them with this list, adding a reason to each entry:\n{missing}"
         count = sum(map(len, verdict.open.values()))
         raise OpsError(
-            f"{name} was not adopted: {counted(count, 'difference')} of {counted(len(verdict.open), 'resource')} must "
+            f"{name} was not adopted: {counted(count, 'difference')} in {counted(len(verdict.open), 'resource')} must "
             f"be accepted with --accept. Nothing was changed. {hint}",
             ExitCode.NOT_ACCEPTED,
         )
@@ -120,7 +123,7 @@ def _report(session: Session, result: DryRunResult) -> Iterator[Line]:
     if result.had:
         yield Line.of(f"{counted(len(result.had), 'Terraform resource')} already in the state.")
     if result.rest:
-        yield Line.of("Managed by Terraform and not adopted by this stack:")
+        yield Line.of("Managed by Terraform but not adopted by this stack:")
         declared = owners(session.stack, result.rest)
         for live in result.rest:
             yield Line.of("  ", safe(live.address), (f"  {_reason(live, declared)}", _DIM))
@@ -135,5 +138,5 @@ def _reason(live: TerraformResource, declared: Mapping[tuple[str, str], str]) ->
         return f"declared by {owner}"
     kind = kind_of_terraform(live.type)
     if kind and kind.only_once:
-        return f"its {kind.only_once} was shown only once: the program creates its own"
-    return "declared by no stack"
+        return f"its {kind.only_once} was shown only once, so the program creates its own"
+    return "not declared by any stack"

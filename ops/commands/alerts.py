@@ -20,9 +20,9 @@ from ops.stacks import find_stack, project_dir, stack_names
 
 
 def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitCode:
-    """Print the status of the named stacks' crash alerts, or of all but those of local stacks.
+    """Print the crash alert status of the named stacks, or of all stacks except local ones.
 
-    Returns ALERTS_SILENT if any had no good run recently. Raises OpsError for a named stack without crash alerts.
+    Returns ALERTS_SILENT if any had no good run recently. Raises OpsError if a named stack has no crash alerts.
     """
     project = project_dir(directory)
     watches = []

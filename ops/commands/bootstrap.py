@@ -1,4 +1,4 @@
-"""``snu bootstrap``: sets up a foundation and the backends of its and its environments' states."""
+"""``snu bootstrap``: sets up a foundation, with state backends for it and its environments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.state.bootstrap import Bootstrap
 
 
 def bootstrap(directory: Path | None, name: str, choice: EngineChoice, options: Options) -> ExitCode:
-    """Do the steps that are missing. Raises OpsError; completed steps are kept, and the next run continues."""
+    """Perform the missing steps. Raises OpsError; completed steps are kept, so the next run can continue."""
     stack = find_stack(project_dir(directory), name)
     if stack.is_local:
         from ops.local import LocalCloud
@@ -31,5 +31,5 @@ def bootstrap(directory: Path | None, name: str, choice: EngineChoice, options: 
             return ended
         with FoundationSecrets.opened(stack, steps.environ, session.environ, print_step) as secrets:
             secrets.store()
-    print_step(name, "state storage is complete; this command can be repeated at any time")
+    print_step(name, "state storage is complete; this command can be rerun at any time")
     return ExitCode.OK

@@ -16,17 +16,17 @@ from ops.report.text import counted
 def comment(
     repository: str, pull_request: int | str, stack: str, file: str, *, author: str | None, api_url: str
 ) -> ExitCode:
-    """Create or update the comment on a pull request, given by its number or by the commit that merged it.
+    """Create or update the comment on a pull request, identified by its number or the commit that merged it.
 
-    Succeeds without a comment if the commit merged no pull request. Raises OpsError if the file or the token cannot be
-    read, or GitHub rejects the request.
+    Succeeds without commenting if the commit did not merge a pull request. Raises OpsError if the file or token cannot
+    be read, or if GitHub rejects the request.
     """
     token, text = read_token(process_environment()), _text(file)
     if isinstance(pull_request, str):
         commit = pull_request
         number = GitHub(Repository(repository, api_url), token).merged_as(commit)
         if number is None:
-            print(f"The commit {commit} merged no pull request; no comment was written.")
+            print(f"The commit {commit} did not merge a pull request; no comment was written.")
             return ExitCode.OK
         pull_request = number
     target = CommentTarget(repository, pull_request, api_url, author)
@@ -45,6 +45,6 @@ def _text(file: str) -> str:
         raise OpsError(f"{file} cannot be read: {reason}.", ExitCode.USAGE) from None
     if not text.strip():
         raise OpsError(
-            f"{file} is empty; expected Markdown, as `scripts/snu preview --markdown FILE` writes it.", ExitCode.USAGE
+            f"{file} is empty; expected Markdown, as written by `scripts/snu preview --markdown FILE`.", ExitCode.USAGE
         )
     return text

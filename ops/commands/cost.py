@@ -23,11 +23,14 @@ _INDENT = "  "
 _TOTAL, _FREE, _NET = "total", "free tier, once per account", "to pay"
 
 Stacks = Mapping[str, Mapping[str, Usage]]
-"""By stack and component."""
+"""Usage by stack and component."""
 
 
 def cost(directory: Path | None, names: Sequence[str], *, as_json: bool) -> ExitCode:
-    """Print the cost of the named stacks, or of all on the real Scaleway. Raises OpsError for invalid settings."""
+    """Print the cost of the named stacks, or of all stacks on the real Scaleway.
+
+    Raises OpsError for invalid settings.
+    """
     project = project_dir(directory)
     found = [find_stack(project, name) for name in names or stack_names(project)]
     prices = load_prices()
@@ -55,7 +58,7 @@ def _accepted(name: str, stacks: Mapping[str, Evaluated]) -> Evaluated:
 
 
 def usages(stack: Evaluated, prices: Prices) -> dict[str, Usage]:
-    """Usage by component, or by resource outside of a component; without those that are free."""
+    """Usage by component, or by resource for resources outside a component. Excludes free resources."""
     components = {each.urn: each.name for each in stack.resources if not each.custom}
     found: dict[str, Usage] = {}
     for resource in stack.resources:
@@ -72,7 +75,9 @@ def _all(stacks: Stacks) -> Usage:
 
 def _notes(stacks: Stacks, prices: Prices) -> Iterator[str]:
     assumed = prices.assumptions
-    yield f"Euros a month of {MONTH_HOURS} hours, without VAT. Prices of {prices.date}, with sources: {FILE.name}."
+    yield (
+        f"Euros per month of {MONTH_HOURS} hours, excluding VAT. Prices as of {prices.date}, with sources: {FILE.name}."
+    )
     used = _all(stacks)
     doubtful = [name for name in used.units if not prices.prices[name].verified]
     if doubtful:
@@ -80,13 +85,13 @@ def _notes(stacks: Stacks, prices: Prices) -> Iterator[str]:
     for name in sorted(used.unpriced):
         yield f"Not priced: {name}."
     yield (
-        "Idle: every app at its minScale, databases at their minCpu, each scheduled run "
-        f"{assumed.job_run_seconds} s or its timeout. Full: every app at its maxScale all month, databases at their "
+        "Idle: every app at minScale, every database at minCpu, each scheduled run for "
+        f"{assumed.job_run_seconds} s or until its timeout. Full: every app at maxScale all month, every database at "
         "maxCpu, each scheduled run until its timeout. Jobs without a schedule are not counted."
     )
     yield (
-        f"Assumed: {assumed.sql_gigabytes} GB in a Serverless SQL database, {assumed.registry_gigabytes} GB in a "
-        f"registry, {assumed.secret_versions} versions of a secret."
+        f"Assumed: {assumed.sql_gigabytes} GB per Serverless SQL database, {assumed.registry_gigabytes} GB per "
+        f"registry, {assumed.secret_versions} versions per secret."
     )
     yield f"Not included: {_LEFT_OUT}."
 

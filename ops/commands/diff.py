@@ -43,7 +43,7 @@ def diff(
     known = sorted({*at_base, *at_head})
     selected = _selected(stacks, known)
     notes = [
-        f"{name} differs: both revisions were evaluated with the packages installed here"
+        f"{name} differs, but both revisions were evaluated with the packages installed here"
         for name in pair.differ_in(*_DEPENDENCIES)
     ]
     at_base, at_head = ({name: side[name] for name in selected if name in side} for side in (at_base, at_head))
@@ -63,10 +63,10 @@ def diff(
 def touched(
     directory: Path | None, revisions: str, exclude: Sequence[str], *, as_json: bool, timeout: float
 ) -> ExitCode:
-    """Print the stacks whose preview would show a change of the program or of their settings.
+    """Print the stacks affected by a change to the program or to their settings.
 
-    If dependencies differ, that cannot be known without the cloud, and all stacks are printed. Raises OpsError for an
-    excluded stack that neither revision has.
+    If dependencies differ, the effect cannot be determined without the cloud, so all stacks are printed. Raises
+    OpsError if an excluded stack is in neither revision.
     """
     project = project_dir(directory)
     with Evaluator() as evaluator:
@@ -82,7 +82,7 @@ def touched(
 
 
 def at_both(evaluator: Evaluator, revisions: Revisions, timeout: float) -> tuple[Stacks, Stacks]:
-    """Evaluate all stacks at both revisions, or once if these have the same files.
+    """Evaluate all stacks at both revisions, or only once if the files are the same.
 
     Raises OpsError if a revision has no project.
     """
@@ -92,7 +92,7 @@ def at_both(evaluator: Evaluator, revisions: Revisions, timeout: float) -> tuple
 
 
 def _selected(requested: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Full names of the requested stacks; a template may be requested by its stack's name."""
+    """Full names of the requested stacks. Templates can also be requested by their stack name."""
     if not requested:
         return list(known)
     names = {alias: name for name in known for alias in (name.removesuffix(_TEMPLATE), display_name(name), name)}

@@ -1,4 +1,4 @@
-"""``snu doctor``: checks what a release needs."""
+"""``snu doctor``: checks the requirements for a release."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def doctor(
     stacks = tuple(
         sorted(
             (stack for stack in chosen if names or "snu:promoteFrom" in stack.config),
-            key=lambda stack: stack.name not in promoted,  # in the order of a release
+            key=lambda stack: stack.name not in promoted,  # in release order
         )
     )
     if not stacks:
         raise OpsError(
-            "No stack has snu:promoteFrom. Name the stacks to check: scripts/snu doctor STACK", ExitCode.USAGE
+            "No stack has snu:promoteFrom. Specify the stacks to check: scripts/snu doctor STACK", ExitCode.USAGE
         )
     subject = DoctorContext(project, stacks, environ, _github(environ, repository, api_url))
     findings = dict.fromkeys(finding for check in CHECKS for finding in check(subject))
@@ -58,12 +58,10 @@ def doctor(
     lines += [Line.of(("warning: ", "yellow"), f"{each.problem}.") for each in findings if isinstance(each, Risk)]
     names_of_stacks = ", ".join(stack.name for stack in stacks)
     if missing:
-        summary = Line.of(
-            (f"{names_of_stacks}: {counted(len(missing), 'requirement')} of a release missing.", "bold red")
-        )
+        summary = Line.of((f"{names_of_stacks}: {counted(len(missing), 'release requirement')} missing.", "bold red"))
     elif unknown:
         summary = Line.of(
-            (f"{names_of_stacks}: no requirement is known to be missing, but not all were checked.", "bold yellow")
+            (f"{names_of_stacks}: no missing requirements were found, but not all could be checked.", "bold yellow")
         )
     else:
         summary = Line.of((f"{names_of_stacks}: ready for a release.", "bold green"))

@@ -36,21 +36,22 @@ class DriftReporter:
     def of(
         cls, channels: Collection[ReportChannel], repo: str | None, api_url: str, environ: Mapping[str, str]
     ) -> DriftReporter:
-        """Raises OpsError if a token, an address or the repository is missing."""
+        """Create a reporter. Raises OpsError if a required token, address or repository is missing."""
         repository, token = None, ""
         if ReportChannel.GITHUB in channels:
             if not repo:
                 raise OpsError(
-                    "--report github needs a repository: give --repo OWNER/NAME, or set GITHUB_REPOSITORY.",
+                    "--report github needs a repository: use --repo OWNER/NAME or set GITHUB_REPOSITORY.",
                     ExitCode.USAGE,
                 )
             repository, token = Repository(repo, api_url), read_token(environ)
         return cls(repository, token, slack.webhook(environ) if ReportChannel.SLACK in channels else "")
 
     def report(self, drift: StackDrift) -> str:
-        """Report the drift and return what was written where, empty for nothing. Raises OpsError.
+        """Report the drift and return a summary of the reports, empty if there were none. Raises OpsError.
 
-        With an issue, only its changes are posted to Slack. An incomplete check closes no issue.
+        If drift is also reported as an issue, only changes to the issue are posted to Slack. An incomplete check never
+        closes an issue.
         """
         if drift.problems and not drift.findings:
             return ""
@@ -76,7 +77,7 @@ def drift(
     *,
     as_json: bool,
 ) -> ExitCode:
-    """Check the named stacks, or all whose state is reachable, and print and report their drift."""
+    """Check the named stacks, or all with a reachable state, and print and report their drift."""
     project = project_dir(directory)
     for name in names:
         find_stack(project, name)
@@ -123,7 +124,7 @@ def _skipped_lines(skipped: Mapping[str, StateUnavailableError]) -> Iterator[Lin
 
 
 def _code(results: list[StackDrift], skipped: Mapping[str, StateUnavailableError], failed: ExitCode) -> ExitCode:
-    """The exit code. Unchecked stacks and failed reports take precedence over drift: 20 means all were checked."""
+    """The exit code. Unchecked stacks and failed reports take precedence over drift, so 20 means all were checked."""
     problems = [each.code for each in results if each.problems]
     unreachable = [error.code for error in skipped.values() if not isinstance(error, NoStateError)]
     if not results and skipped:

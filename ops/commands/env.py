@@ -35,14 +35,14 @@ __all__ = ["GitHubOptions", "ImageBuild", "PreviewSelector", "down", "show", "sw
 
 @dataclass(frozen=True)
 class PreviewSelector:
-    """The environment that the user selects, by exactly one of these."""
+    """The environment selected by the user through exactly one of these fields."""
 
     pull_request: int | None
     branch: str | None
     name: str | None = None
 
     def require_one(self, allowed: str) -> None:
-        """Raises OpsError unless exactly one is given. ``allowed``: the options to name."""
+        """Raises OpsError unless exactly one is given. ``allowed``: the options to list in the message."""
         given = [each for each in (self.pull_request, self.branch, self.name) if each is not None]
         if len(given) != 1:
             raise OpsError(f"Select an environment with exactly one of {allowed}.", ExitCode.USAGE)
@@ -50,15 +50,18 @@ class PreviewSelector:
 
 @dataclass(frozen=True)
 class GitHubOptions:
-    """The repository on GitHub that the options name."""
+    """The GitHub repository specified by the options."""
 
     repository: str | None
     api_url: str
 
     def connect(self, why: str) -> GitHub:
-        """Raises OpsError with ``why`` if no repository is named, or if there is no token."""
+        """Connect to GitHub.
+
+        Raises OpsError if no repository is specified, explaining ``why`` it is needed, or if there is no token.
+        """
         if not self.repository:
-            raise OpsError(f"{why} Give --repo OWNER/NAME, or set GITHUB_REPOSITORY.", ExitCode.USAGE)
+            raise OpsError(f"{why} Use --repo OWNER/NAME or set GITHUB_REPOSITORY.", ExitCode.USAGE)
         return GitHub(Repository(self.repository, self.api_url), read_token(process_environment()))
 
     @property
@@ -77,7 +80,7 @@ def up(
     *,
     as_json: bool,
 ) -> ExitCode:
-    """Deploy an environment. Raises OpsError: NOT_WANTED if the pull request is not eligible."""
+    """Deploy an environment. Raises OpsError, with NOT_WANTED if the pull request is not eligible."""
     selector.require_one("--pr and --branch")
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         parent = Parent.find(project_dir(directory), process_environment())
@@ -105,7 +108,7 @@ def down(
     *,
     if_unwanted: bool = False,
 ) -> ExitCode:
-    """Destroy an environment. Raises OpsError if something is left, or the name is invalid."""
+    """Destroy an environment. Raises OpsError if any resource remains or the name is invalid."""
     selector.require_one("--pr, --branch and NAME")
     parent = Parent.find(project_dir(directory), process_environment())
     name = _name(parent, selector)
@@ -125,7 +128,7 @@ def down(
 
 
 def _is_eligible(parent: Parent, selector: PreviewSelector, github_options: GitHubOptions) -> Callable[[], bool]:
-    """A function that asks GitHub whether the pull request is eligible. Raises OpsError."""
+    """Return a function that asks GitHub whether the pull request is eligible. Raises OpsError."""
     number = selector.pull_request
     if number is None:
         raise OpsError("--if-unwanted needs --pr.", ExitCode.USAGE)
@@ -162,7 +165,7 @@ def _may_comment(github_options: GitHubOptions) -> bool:
 
 
 def show(directory: Path | None, *, as_json: bool) -> ExitCode:
-    """Print all preview environments: those with a state, and those found only in the cloud."""
+    """Print all preview environments, both those with a state and those found only in the cloud."""
     parent = Parent.find(project_dir(directory), process_environment())
     previews = list_previews(parent, Cloud(parent).list_objects())
     problems = {preview.name: preview.problem for preview in previews if preview.problem}
@@ -217,7 +220,10 @@ def _rows(previews: list[Preview]) -> Iterator[Line]:
 def sweep(
     directory: Path | None, github_options: GitHubOptions, engine: EngineChoice, *, yes: bool, as_json: bool
 ) -> ExitCode:
-    """List the environments to remove; ``yes``: remove them. Raises OpsError if any failed or is undecided."""
+    """List the environments to remove, and with ``yes`` remove them.
+
+    Raises OpsError if any removal fails, or if it is unclear whether to remove an environment.
+    """
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         parent = Parent.find(project_dir(directory), process_environment())
         cloud = Cloud(parent)
@@ -246,7 +252,7 @@ def sweep(
 def _findings(found: SweepSurvey, without_github: bool, *, yes: bool) -> Iterator[Line]:
     acting = [verdict for verdict in found.decisions if verdict.acts]
     if without_github:
-        yield Line.of("Closed pull requests and deleted branches are not detected: give --repo OWNER/NAME.")
+        yield Line.of("Closed pull requests and deleted branches are not detected without --repo OWNER/NAME.")
     for verdict in found.decisions:
         style = "yellow" if verdict.acts else "red" if verdict.action is SweepAction.ASK else "dim"
         yield Line.of((verdict.name, "bold"), "  ", (f"{verdict.action}: {safe(verdict.reason)}", style))
@@ -257,7 +263,7 @@ def _findings(found: SweepSurvey, without_github: bool, *, yes: bool) -> Iterato
     if not acting:
         yield Line.of("Nothing to remove.")
     elif not yes:
-        yield Line.of(f"{counted(len(acting), 'environment')} to remove. Nothing was changed; remove with --yes.")
+        yield Line.of(f"{counted(len(acting), 'environment')} to remove. Nothing was changed; use --yes to remove.")
 
 
 def _sweep_document(

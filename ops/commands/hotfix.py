@@ -30,17 +30,20 @@ from ops.stacks import find_stack, project_dir
 
 
 def check(directory: Path | None, stack: str) -> ExitCode:
-    """Raises OpsError unless the checked-out branch can become a hotfix of the stack."""
+    """Check the hotfix branch. Raises OpsError unless the checked-out branch is a valid hotfix of the stack."""
     project = project_dir(directory)
     fix = hotfix.find(project, find_stack(project, stack).name, process_environment())
-    print(f"{fix.branch} descends from {fix.release.name}, commit {fix.release.commit[:12]}, which {stack} runs.")
+    print(f"{fix.branch} descends from {fix.release.name} (commit {fix.release.commit[:12]}), which {stack} runs.")
     return ExitCode.OK
 
 
 def build(
     directory: Path | None, stack: str, repository: Path | None, texts: ChangelogTargets, *, parallel: int, commit: bool
 ) -> ExitCode:
-    """Build the branch's changes for the stack that ``stack`` is promoted from, with the other images of ``stack``."""
+    """Build the branch's changes for the stack that ``stack`` is promoted from.
+
+    For all other apps, that stack gets the images that ``stack`` runs.
+    """
     project = project_dir(directory)
     target = StackImages.find(project, stack, process_environment())
     source = _source(project, target)
@@ -60,7 +63,7 @@ def build(
         committed.require_clean(images)
     written = edit(source.stack.file, images)
     if not written and not (committed is not None and committed.is_altered_by(images)):
-        print(f"Nothing to write: {source.stack.file.name} already names these images.")
+        print(f"Nothing to write: {source.stack.file.name} already lists these images.")
         return ExitCode.OK
     title = f"Hotfix of {stack}, for {source.stack.name}: {', '.join(chosen) or 'no app'}"
     log = changelog(title, repository or project, (stack,), target.running, chosen)
@@ -72,14 +75,14 @@ def build(
 def _source(project: Path, target: StackImages) -> StackImages:
     if target.settings.promote_from is None:
         raise OpsError(
-            f"{target.stack.name} has no snu:promoteFrom: it needs no hotfix. Deploy the fix directly.",
+            f"{target.stack.name} has no snu:promoteFrom, so it does not need a hotfix. Deploy the fix directly.",
             ExitCode.USAGE,
         )
     return StackImages.find(project, target.settings.promote_from, process_environment())
 
 
 def _changed(copy: WorkingCopy, target: StackImages, source: StackImages) -> list[Inputs]:
-    """Images in both stacks whose version is not the one that the target runs. Raises ImageSourceError."""
+    """Images in both stacks with a version other than the one that the target runs. Raises ImageSourceError."""
     names = sorted(target.settings.pinned.keys() & source.settings.pinned.keys() & copy.sources.images.keys())
     found = [copy.inputs(name) for name in names]
     running = {name: image.version for name, image in target.running.items()}
@@ -87,7 +90,7 @@ def _changed(copy: WorkingCopy, target: StackImages, source: StackImages) -> lis
 
 
 def _built(source: StackImages, copy: WorkingCopy, changed: list[Inputs], parallel: int) -> dict[str, Image]:
-    """The changed images, built and pushed to the source's registry if it lacks them. Raises OpsError."""
+    """Return the changed images, building and pushing those that the source's registry lacks. Raises OpsError."""
     chosen: dict[str, Image] = {}
     missing = []
     for inputs in changed:

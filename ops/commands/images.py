@@ -34,16 +34,16 @@ _SHOWN_CHANGES = 5
 
 @dataclass
 class ImageUse:
-    """The use of an image by an environment."""
+    """An environment's use of an image."""
 
     version: str | None
-    """The version that it runs; None if it runs none yet."""
+    """The running version; None if the environment does not run the image yet."""
     version_source: Literal["state", "file"]
     """Source of ``version``: the state, or the stack's file if the state cannot be read."""
     in_registry: bool | None
-    """Whether its registry has the current version; None if unknown."""
+    """Whether the environment's registry has the current version; None if unknown."""
     changes: list[ImageChange] | None = None
-    """Changes since the version that it runs; None if this Git history does not contain that version."""
+    """Changes since the running version; None if this Git history does not contain that version."""
 
 
 @dataclass
@@ -53,11 +53,11 @@ class ImageReport:
     version: str
     sources: list[str]
     environments: dict[str, ImageUse]
-    """By stack."""
+    """Uses by stack name."""
 
 
 def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> ExitCode:
-    """Print for each image its version, which registries hold it, where it runs, and what has changed since."""
+    """Print each image's version, the registries that have it, where it runs, and what has changed since."""
     project = project_dir(directory)
     with sources_readable():
         copy = working_copy(repository or project)
@@ -80,7 +80,7 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
 
 
 def _add_uses(environment: StackImages, reports: dict[str, ImageReport]) -> str:
-    """Add the uses by an environment; returns why some are unknown, or an empty string."""
+    """Add an environment's uses. Returns why some are unknown, or an empty string."""
     reason = ""
     version_source: Literal["state", "file"] = "state"
     try:
@@ -100,7 +100,7 @@ def _add_uses(environment: StackImages, reports: dict[str, ImageReport]) -> str:
 
 
 def _add_changes(reports: dict[str, ImageReport], copy: WorkingCopy) -> None:
-    """Add the changes since the running versions that this commit's history contains."""
+    """Add the changes since each running version that is in this commit's history."""
     from gitrepo import ShallowError
     from ops.images.history import History
 
@@ -112,7 +112,7 @@ def _add_changes(reports: dict[str, ImageReport], copy: WorkingCopy) -> None:
         found = history.find(name, {use.version for use in uses if use.version})
         since = {}
         for version, commit in found.items():
-            with suppress(ShallowError):  # unknown then
+            with suppress(ShallowError):  # then the changes are unknown
                 since[version] = history.changes(name, commit)
         for use in uses:
             use.changes = [] if use.version == report.version else since.get(use.version or "")
@@ -137,7 +137,7 @@ def _words(use: ImageUse, present: str) -> Iterator[tuple[str, str]]:
     elif use.version == present:
         yield f"{runs} this version", "green"
     elif use.changes is None:
-        yield f"{runs} {short(use.version)}, which is unknown in this Git history", "yellow"
+        yield f"{runs} {short(use.version)}, which is not in this Git history", "yellow"
     else:
         yield f"{runs} {short(use.version)}, {counted(len(use.changes), 'change')} since", "yellow"
     if use.in_registry is not None:
@@ -148,11 +148,11 @@ def _words(use: ImageUse, present: str) -> Iterator[tuple[str, str]]:
 
 
 def clean(directory: Path | None, stack: str | None, *, older_than: float, keep_releases: int, yes: bool) -> ExitCode:
-    """Print the versions to delete from one or all registries, and why others are kept. ``yes``: delete them."""
+    """Print the versions to delete from one or all registries, and why others are kept. With ``yes``, delete them."""
     project = project_dir(directory)
     environments_ = cleaning.cleaned(project, stack, process_environment())
     age = cleaning.shortest_age(project, timedelta(seconds=older_than))
-    # Tags are listed before their uses: a version that comes into use in between is then kept.
+    # Tags are listed before their uses, so that a version that comes into use in between is kept.
     registries = [(each, cleaning.Registry(each.stack, process_environment())) for each in environments_]
     try:
         tags = [(each, registry, registry.tags(each.registry)) for each, registry in registries]
@@ -170,13 +170,13 @@ def clean(directory: Path | None, stack: str | None, *, older_than: float, keep_
             registry.close()
     if failed:
         raise OpsError(f"{counted(len(failed), 'version')} could not be deleted:" + "".join(failed), ExitCode.FAILED)
-    result = "deleted" if yes else "to delete. Nothing was changed; delete with --yes"
+    result = "deleted" if yes else "to delete. Nothing was changed; use --yes to delete"
     print(f"{counted(deleted, 'version')} {result}." if deleted else "Nothing to delete.")
     return ExitCode.OK
 
 
 def _delete(registry: cleaning.Registry, decided: list[cleaning.TagDecision]) -> list[str]:
-    """Delete the unneeded versions; returns a line for each that could not be deleted."""
+    """Delete the unneeded versions. Returns one line for each that could not be deleted."""
     failed = []
     for tag in [each.tag for each in decided if not each.stays]:
         try:
@@ -196,4 +196,4 @@ def _verdict_lines(registry: str, decided: list[cleaning.TagDecision], unasked: 
         else:
             yield Line.of(version, ("delete", "red"))
     if unasked:
-        yield Line.of((f"  Skipped, with another registry: {', '.join(unasked)}", "dim"))
+        yield Line.of((f"  Skipped stacks that use another registry: {', '.join(unasked)}", "dim"))

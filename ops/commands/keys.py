@@ -44,7 +44,7 @@ def show(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
         status = (
             counted(len(api_keys), "key") if exists else f"does not exist yet; create it with: scripts/snu up {name}"
         )
-        location = f", key in the secret {each.secret}" if each.secret else ""
+        location = f", key stored in the secret {each.secret}" if each.secret else ""
         print(f"{each.application}: {each.purpose}{location} ({status})")
         for key in api_keys:
             expiry = f", expires on {key['expires_at'][:10]}" if key.get("expires_at") else ""
@@ -66,7 +66,7 @@ def _document(holder: KeyHolder, exists: bool, keys: list[Object]) -> Object:
 
 
 def make(directory: Path | None, name: str, application: str, out: Path) -> ExitCode:
-    """Create a key, write it to files, and print the commands that give it to GitHub. Raises OpsError."""
+    """Create a key, write it to files, and print the commands that store it in GitHub. Raises OpsError."""
     stack = find_stack(project_dir(directory), name)
     settings = foundation_settings(stack)
     holder = _holder(stack, holders(stack, settings), application)
@@ -84,7 +84,7 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
         key = ApplicationKeys(settings, client).make(application)
     write_private(files["access-key"], key.access_key)
     write_private(files["secret-key"], key.secret_key)
-    print(f"Created the key {key.access_key} of {application}, in files that only you can read:")
+    print(f"Created the key {key.access_key} for {application}, in files that only you can read:")
     for path in files.values():
         print(f"  {path}")
     _print_commands(holder, files)
@@ -92,7 +92,7 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
 
 
 def _print_commands(holder: KeyHolder, files: dict[str, Path]) -> None:
-    """Print the commands; they read the key from the files, so that no process list shows it."""
+    """Print the commands. They read the key from the files to keep it out of process lists."""
     commands = [
         f"gh secret set {prefix}_{half.upper().replace('-', '_')} --env {environment} < {shlex.quote(str(path))}"
         for prefix, environments in (("SCW", holder.github), ("SNU_SOURCE", holder.github_source))
@@ -100,7 +100,7 @@ def _print_commands(holder: KeyHolder, files: dict[str, Path]) -> None:
         for half, path in files.items()
     ]
     if commands:
-        print("To give it to the workflows, run these, then delete the files:")
+        print("To store it for the workflows, run these commands, then delete the files:")
         print("\n".join(f"  {command}" for command in commands))
 
 
@@ -115,8 +115,8 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
         holder = next((owned.get(owner) for owner, key in cloud.existing() if key["access_key"] == access_key), None)
         if holder is None:
             raise OpsError(
-                f"{access_key} is not a key of an application of {name}. To list them: scripts/snu keys list {name}. "
-                "Nothing was changed.",
+                f"{access_key} does not belong to an application of {name}. Nothing was changed. List the keys with: "
+                f"scripts/snu keys list {name}",
                 ExitCode.USAGE,
             )
         _refuse_stored(stack, holder, access_key)
@@ -128,9 +128,9 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
 
 
 def store(directory: Path | None, name: str, options: Options, *, rotate: bool) -> ExitCode:
-    """Create missing keys, store them in Secret Manager, and delete those that are no longer stored.
+    """Create missing keys, store them in Secret Manager, and delete those that are no longer stored there.
 
-    ``rotate``: replace every key. Raises OpsError; stored keys are kept, and the next run continues.
+    ``rotate`` replaces every key. Raises OpsError; stored keys are kept, so the next run can continue.
     """
     session = Session.open(directory, name, EngineChoice.AUTO)
     foundation_settings(session.stack)
@@ -145,11 +145,11 @@ def store(directory: Path | None, name: str, options: Options, *, rotate: bool) 
 
 
 def _refuse_stored(stack: Stack, holder: KeyHolder, subject: str) -> None:
-    """Raises OpsError for an application whose key is in Secret Manager."""
+    """Raises OpsError if the application's key is managed in Secret Manager."""
     if holder.secret:
         raise OpsError(
-            f"{subject}: the key of {holder.application} is managed in the secret {holder.secret}. To replace it, run: "
-            f"scripts/snu keys store {stack.name} --rotate. Nothing was changed.",
+            f"{subject}: the key of {holder.application} is managed in the secret {holder.secret}. Nothing was "
+            f"changed. To replace it, run: scripts/snu keys store {stack.name} --rotate",
             ExitCode.USAGE,
         )
 

@@ -33,7 +33,7 @@ def stop(cloud: LocalCloud) -> ExitCode:
 
 
 def status(cloud: LocalCloud, *, as_json: bool = False) -> ExitCode:
-    """Print whether it is running, and how many resources of each kind it has."""
+    """Print whether the local Scaleway is running and how many resources of each kind it has."""
     port = cloud.find()
     if port.holder is PortOwner.NOBODY:
         if as_json:
@@ -68,13 +68,13 @@ def status(cloud: LocalCloud, *, as_json: bool = False) -> ExitCode:
 
 
 def _runtime_line(runtime: object) -> str:
-    """What runs the containers, and why."""
+    """A line that describes how the containers run, and why."""
     match runtime:
         case {"engine": "off", "why": why}:
             return f"Its containers run no processes: {why}."
         case {"why": why}:
             return f"Its containers run on {why}."
-    return "It does not report what runs its containers."
+    return "It does not report how its containers run."
 
 
 def logs(cloud: LocalCloud, *, follow: bool, lines: int) -> ExitCode:
@@ -90,7 +90,7 @@ def logs(cloud: LocalCloud, *, follow: bool, lines: int) -> ExitCode:
 
 def reset(cloud: LocalCloud, *, yes: bool) -> ExitCode:
     if not yes:
-        confirm("Delete the data of the local Scaleway and the state of the local stacks?")
+        confirm("Delete the local Scaleway's data and the state of the local stacks?")
     for line in cloud.reset(process_environment()):
         print(line)
     return ExitCode.OK

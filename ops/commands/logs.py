@@ -22,12 +22,12 @@ _MILLISECONDS = len("2026-01-01T00:00:00.000")
 
 
 def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: int) -> ExitCode:
-    """Print the logs of an app's instances, or of a job's last run."""
+    """Print the logs of an app's instances or a job's last run."""
     stack = find_stack(project_dir(cwd), stack_name)
     if not stack.is_local:
         raise OpsError(
-            f"`scripts/snu logs` reads only stacks on the local Scaleway. The logs of {stack_name} are in Cockpit: "
-            "open Grafana from Observability in Scaleway's console.",
+            f"`scripts/snu logs` only works for stacks on the local Scaleway. The logs of {stack_name} are in "
+            "Cockpit: open Grafana under Observability in the Scaleway console.",
             ExitCode.USAGE,
         )
     for line in _lines(stack, name, follow=follow, lines=lines):
@@ -57,11 +57,11 @@ def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dic
     job = jobs[name]
     if (run_id := cloud.last_run_id(job)) is not None:
         return cloud.run_logs(run_id, follow=follow, lines=lines)
-    raise _missing(f"no run of the job {job} yet: its schedule or a call of Scaleway's API starts one.")
+    raise _missing(f"not run the job {job} yet. Its schedule or an API call starts it.")
 
 
 def _jobs(settings: EnvironmentSettings) -> dict[str, str]:
-    """Names of the jobs on Scaleway by key, with that of the crash alerts if there are any."""
+    """Scaleway names of the jobs by key, including the crash alerts job if there is one."""
     named = {key: settings.job_name(key) for key in settings.jobs}
     if settings.crash_alerts is None:
         return named

@@ -49,7 +49,7 @@ _NOT_IN_PLAN = ("not allowed by the plan", "violates plan", "but none were seen"
 def plan(
     session: Session, options: Options, out: Path, *, allow_dirty: bool, lifetime: float | None, markdown: str | None
 ) -> ExitCode:
-    """Preview with a refresh, and write an encrypted and signed plan to a file. Raises OpsError."""
+    """Preview with a refresh, and write an encrypted, signed plan to a file. Raises OpsError."""
     stack = session.stack
     settings = settings_of(stack).plans
     if settings is None:
@@ -112,11 +112,11 @@ def _plan_lines(plan: Plan, out: Path) -> list[Line]:
     lines = [Line.of(("Plan ", "bold"), (plan.short_digest, "bold"), f" of {plan.stack}, by {plan.author}: {out}")]
     lines.append(Line.of(f"  Commit {plan.commit[:12]}; expires on {local_time(plan.expires)}."))
     if plan.dirty:
-        lines.append(Line.of(("  It contains uncommitted changes.", "bold yellow")))
+        lines.append(Line.of(("  The plan contains uncommitted changes.", "bold yellow")))
     missing = [reference for reference, is_stored in plan.images.items() if not is_stored]
     if missing:
         lines.append(
-            Line.of((f"  Not in their registry, which a local stack does not need: {', '.join(missing)}", "dim"))
+            Line.of((f"  Not in their registry, which is not required for a local stack: {', '.join(missing)}", "dim"))
         )
     return [*lines, Line.of(f"  Apply it with: scripts/snu apply {shlex.quote(str(out))}")]
 
@@ -125,7 +125,7 @@ def _plan_lines(plan: Plan, out: Path) -> list[Line]:
 
 
 def apply(file: Path, directory: Path | None, expected: str | None, choice: EngineChoice, options: Options) -> ExitCode:
-    """Verify that nothing has changed since the plan was made, then apply exactly that plan. Raises OpsError."""
+    """Verify that nothing has changed since the plan was created, then apply exactly that plan. Raises OpsError."""
     folder, environ = project_dir(directory), process_environment()
     plan, signer = _opened(file, folder, environ)
     if expected is not None and plan.stack != expected:
@@ -145,7 +145,7 @@ def apply(file: Path, directory: Path | None, expected: str | None, choice: Engi
 
 
 def _opened(file: Path, folder: Path, environ: dict[str, str]) -> tuple[Plan, str]:
-    """The plan, and its planner's name in the settings of its stack. Raises OpsError."""
+    """The plan, and its planner's name in the stack's settings. Raises OpsError."""
     sealed = SealedFile.read(_read(file))
     stacks = {name: find_stack(folder, name) for name in stack_names(folder)}
     trusting = {name: stack for name, stack in stacks.items() if sealed.signer in _planners(stack).values()}
@@ -158,15 +158,15 @@ def _opened(file: Path, folder: Path, environ: dict[str, str]) -> tuple[Plan, st
     if stack is None:
         raise refused(
             f"The plan is for the stack {plan.stack}, which does not list its signing key in snu:plans.planners; that "
-            f"key may plan {', '.join(trusting)}."
+            f"key may only plan {', '.join(trusting)}."
         )
     return plan, next(name for name, key in _planners(stack).items() if key == sealed.signer)
 
 
 def _read(path: Path) -> bytes:
-    """Read a plan's file. Raises OpsError, without reading it, if it is not a regular file of a plan's size."""
+    """Read a plan file. Raises OpsError if it is not a regular file or is too large to be a plan."""
     try:
-        # Opening a named pipe would otherwise block until it has a writer.
+        # Without O_NONBLOCK, opening a named pipe would block until it has a writer.
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
@@ -177,12 +177,12 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise OpsError(f"{path} cannot be read: {error.strerror}", ExitCode.USAGE) from error
     if len(content) > MOST_BYTES:
-        raise refused(f"{path} is larger than {MOST_BYTES // 2**20} MiB; it cannot be a plan.")
+        raise refused(f"{path} is larger than {MOST_BYTES // 2**20} MiB, so it cannot be a plan.")
     return content
 
 
 def _planners(stack: Stack) -> Mapping[str, str]:
-    """The planners in a stack's file, not yet validated: only the plan's own stack has to be valid."""
+    """The planners in a stack's file, not validated, because only the plan's own stack has to be valid."""
     section = stack.config.get("snu:plans")
     planners = section.get("planners") if isinstance(section, dict) else None
     return planners if isinstance(planners, dict) else {}
@@ -197,7 +197,7 @@ def _header(plan: Plan, signer: str) -> list[Line]:
 
 
 def _verify(session: Session, plan: Plan, options: Options) -> None:
-    """Raises OpsError, having changed nothing, if anything differs from the plan."""
+    """Raises OpsError without changing anything if anything differs from the plan."""
     secrets, stack = _require_unchanged(session, plan), session.stack
     session.require_complete()
     preview = PlannedPreview()
@@ -211,11 +211,11 @@ def _verify(session: Session, plan: Plan, options: Options) -> None:
 
 
 def _require_unchanged(session: Session, plan: Plan) -> Secrets:
-    """Raises OpsError if the plan has expired, or files, settings, state or images have changed since.
+    """Return the key for the state's secrets.
 
-    Returns the key of the state's secrets.
+    Raises OpsError if the plan has expired, or if files, settings, state or images have changed since it was created.
     """
-    stack = find_stack(session.stack.project_dir, session.stack.name)  # its file may have been edited meanwhile
+    stack = find_stack(session.stack.project_dir, session.stack.name)  # its file may have been edited in the meantime
     secrets = Secrets(session.environ)
     now = collect(stack, session.project, session.store, secrets)
     problems = differences(plan, now, stack, session.project, session.engine.name)
@@ -233,7 +233,7 @@ def _repeat(session: Session, plan: Plan, options: Options) -> ExitCode:
     result = session.run(lambda each: session.engine.preview(replace(each, refresh=True)), options, display)
     if revision(session.stack.project_dir).tree != plan.tree or has_changes(result.changes):
         raise refused(
-            f"This plan has already been applied, and {plan.stack} or the files here have changed since. Plan again."
+            f"This plan has already been applied, and {plan.stack} or the local files have changed since. Plan again."
         )
     printer_for(sys.stdout).print(
         [Line.of(f"Plan {plan.short_digest} has already been applied, and nothing has changed since.")]
@@ -284,7 +284,7 @@ def _finish(session: Session, plan: Plan, record: OperationRecord, options: Opti
 
 @contextmanager
 def _engine_plan(plan: Plan) -> Iterator[Path]:
-    """Write the engine's plan to a temporary file; secrets in it are encrypted."""
+    """Write the engine's plan to a temporary file. Its secrets are encrypted."""
     with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
         path = Path(folder) / "plan.json"
         path.touch(mode=0o600)
@@ -293,7 +293,7 @@ def _engine_plan(plan: Plan) -> Iterator[Path]:
 
 
 def _stopped(plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
-    """The error for a plan that was not completed, with what was done and what was not."""
+    """The error for an incomplete apply, listing what was done and what was not."""
     failed = any(item.failed for item in record.steps.values())
     by_plan = not failed and any(text in each.message for each in record.diagnostics for text in _NOT_IN_PLAN)
     done = {

@@ -1,4 +1,4 @@
-"""``snu plan discard``: makes sure that a plan is never applied."""
+"""``snu plan discard``: prevents plans from being applied."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ops.session import Options, Session
 
 
 def discard(session: Session, digest: str | None, options: Options) -> ExitCode:
-    """Record that plans are discarded: all waiting ones, or the one whose digest starts with ``digest``.
+    """Discard all waiting plans, or the one with a digest that starts with ``digest``.
 
-    Raises OpsError if no waiting plan has that digest, or several have.
+    Raises OpsError if ``digest`` is given but does not match exactly one waiting plan.
     """
     name = session.stack.name
     with session.locked("snu plan discard", options):
@@ -29,7 +29,7 @@ def discard(session: Session, digest: str | None, options: Options) -> ExitCode:
         ledger = Ledger(session.store, session.project, name)
         for plan in plans:
             ledger.discard(plan.plan, plan.digest, plan.author)
-            print(f"Discarded plan {short(plan.digest)} by {plan.author}; it cannot be applied any more.")
+            print(f"Discarded plan {short(plan.digest)} by {plan.author}; it can no longer be applied.")
     return ExitCode.OK
 
 

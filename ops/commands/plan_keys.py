@@ -1,4 +1,4 @@
-"""``snu plan-keys``: generates the keys for plans of a stack."""
+"""``snu plan-keys``: generates a stack's plan keys."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _SECTION = "snu:plans"
 def make_keys(directory: Path | None, name: str, out: Path, *, planner: str, applier: str) -> ExitCode:
     """Write new public keys to the stack's file, and the private keys to files that only their owner can read.
 
-    Raises OpsError, having changed nothing, if the stack's file has a planner or applier of that name, or a private key
-    would be overwritten or could be committed.
+    Raises OpsError without changing anything if the stack's file already has a planner or applier of that name, or if a
+    private key would be overwritten or could be committed.
     """
     stack = find_stack(project_dir(directory), name)
     out = out.expanduser()
@@ -52,7 +52,7 @@ def make_keys(directory: Path | None, name: str, out: Path, *, planner: str, app
         plans.setdefault("appliers", {})[applier] = applying.public
 
     edit(stack.file, change)
-    print(f"{stack.file.name}: added the planner {planner} and the applier {applier} to {_SECTION}. Commit it.")
+    print(f"{stack.file.name}: added the planner {planner} and the applier {applier} to {_SECTION}. Commit the file.")
     print("Private keys, readable only by you:")
     for path in files.values():
         print(f"  {path}")
@@ -67,7 +67,7 @@ def _check_names(stack: Stack, planner: str, applier: str) -> None:
             TypeAdapter(limits.Name).validate_python(name)
         except ValidationError:
             raise OpsError(
-                f"{option} is {safe(name)}; expected 1 to 34 lower case letters, digits and hyphens. Nothing was "
+                f"{option} is {safe(name)}; expected 1 to 34 lowercase letters, digits and hyphens. Nothing was "
                 "changed.",
                 ExitCode.USAGE,
             ) from None
@@ -81,18 +81,18 @@ def _check_names(stack: Stack, planner: str, applier: str) -> None:
 
 
 def check_folder(project: Path, out: Path) -> None:
-    """Raises OpsError for a directory of the checkout whose files Git could add."""
+    """Raises OpsError for a directory in the checkout from which Git could add files."""
     folder = out.resolve()
     if folder.is_relative_to(project) and not folder.is_relative_to(project / ".local"):
         raise OpsError(
-            f"{out} is in the checkout, where private keys could be committed. Give a directory outside of it. "
-            "Nothing was changed.",
+            f"{out} is in the checkout, where private keys could be committed. Choose a directory outside it. Nothing "
+            "was changed.",
             ExitCode.USAGE,
         )
 
 
 def _print_commands(stack: Stack, files: dict[str, Path]) -> None:
-    """Print the commands; they read the keys from the files, so that no process list shows them."""
+    """Print the commands. They read the keys from the files to keep them out of process lists."""
     environments = environments_of_keys(stack.project_dir, stack.name)
     commands = [
         f"gh secret set {secret} --env {environment} < {shlex.quote(str(files[secret]))}"
@@ -100,8 +100,11 @@ def _print_commands(stack: Stack, files: dict[str, Path]) -> None:
         for environment in names
     ]
     if commands:
-        print("To give them to the release workflow, run these, then delete the files or keep them in a safe place:")
+        print(
+            "To store them for the release workflow, run these commands, then delete the files or keep them in a safe "
+            "place:"
+        )
         print("\n".join(f"  {command}" for command in commands))
     else:
-        print("No job of the release workflow plans this stack. Set these where you plan and apply:")
+        print("No job in the release workflow plans this stack. Set these variables where you plan and apply:")
         print("\n".join(f"  {secret}_FILE={shlex.quote(str(path))}" for secret, path in files.items()))

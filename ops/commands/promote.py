@@ -35,7 +35,7 @@ from ops.stacks import Stack, project_dir
 
 @dataclass(frozen=True)
 class ChangelogTargets:
-    """Files that a changelog is written to besides standard output; ``-``: standard output."""
+    """Files to write a changelog to, in addition to printing it; ``-`` for standard output."""
 
     markdown: str | None = None
     slack: str | None = None
@@ -73,9 +73,9 @@ def promote(
     with build_display(sys.stdout) as on_state:
         copied = copy_images(source, target, choice.taken, on_state)
     if not choice.written:
-        note = " Copied what its registry lacked." if any(each.sent for each in copied.values()) else ""
+        note = " Copied the images missing from its registry." if any(each.sent for each in copied.values()) else ""
         printer_for(sys.stdout).print(_not_taken(choice, source_name))
-        print(f"Nothing to promote: {target.stack.file.name} already names what {source_name} runs.{note}")
+        print(f"Nothing to promote: {target.stack.file.name} already lists the images that {source_name} runs.{note}")
         return ExitCode.OK
     log = changelog(
         f"{title}: {', '.join(choice.written)}",
@@ -94,9 +94,9 @@ def promote(
 def finish(
     stack: Stack, log: Changelog, texts: ChangelogTargets, committed: CommittedFile | None, note: str = ""
 ) -> None:
-    """Print a changelog, commit the stack's file with it on request, and print the next commands.
+    """Print a changelog, commit the stack's file with it if requested, and print the next commands.
 
-    ``note``: added to the commit's message.
+    ``note`` is added to the commit message.
     """
     print(f"\n{log.plain()}\n")
     texts.write(log)
@@ -110,7 +110,7 @@ def finish(
 
 
 def present(target: StackImages, names: Collection[str]) -> Mapping[str, Image]:
-    """The images that the target runs, or that its file names if it does not run them yet."""
+    """The images that the target runs, or those in its file if it does not run them yet."""
     return {name: image for name, image in (target.settings.pinned | target.running).items() if name in names}
 
 
@@ -132,13 +132,13 @@ def _taken(choice: ImageChoice, copied: Mapping[str, CopyStatistics]) -> Iterato
 
 def _not_taken(choice: ImageChoice, source: str) -> Iterator[Line]:
     if choice.staying:
-        yield Line.of((f"  Unchanged, not run by {source}: {', '.join(choice.staying)}", "yellow"))
+        yield Line.of((f"  Unchanged because {source} does not run them: {', '.join(choice.staying)}", "yellow"))
     if choice.unused:
-        yield Line.of((f"  Only {source} runs: {', '.join(choice.unused)}", "dim"))
+        yield Line.of((f"  Run only by {source}: {', '.join(choice.unused)}", "dim"))
 
 
 def _unreleased(project: Path, source: StackImages) -> Iterator[Line]:
-    """A warning if the source is promoted to as well, but does not run a release."""
+    """A warning if the source is itself a promotion target but does not run a release."""
     if source.settings.promote_from is None:
         return
     try:
@@ -146,7 +146,7 @@ def _unreleased(project: Path, source: StackImages) -> Iterator[Line]:
     except OpsError:
         newest = None
     if newest is None or any(newest.images.get(name) != image for name, image in source.running.items()):
-        known = f"its newest release is {newest.name}" if newest else "it has no known releases"
+        known = f"its latest release is {newest.name}" if newest else "it has no known releases"
         yield Line.of(
             (
                 f"  {source.stack.name} does not run a recorded release, so its last deployment may have failed: "

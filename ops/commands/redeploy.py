@@ -1,4 +1,4 @@
-"""``snu redeploy``: deploys containers again."""
+"""``snu redeploy``: redeploys an app's containers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi_state.errors import PulumiError
 
 
 def redeploy(session: Session, apps: list[str], options: Options) -> ExitCode:
-    """Redeploy the containers of apps with their current image and variables, and wait until they are ready.
+    """Redeploy the apps' containers with their current image and variables, and wait until they are ready.
 
     Raises OpsError if the state has no such app, Scaleway rejects the deployment, or a container does not become ready.
     """

@@ -1,4 +1,4 @@
-"""``snu release``: the steps of a release around plan and apply."""
+"""``snu release``: the steps of a release before and after plan and apply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ops.stacks import find_stack, project_dir
 
 
 def check(directory: Path | None, stack: str, hub: Repository | None) -> ExitCode:
-    """Raises OpsError (REFUSED) unless the checked-out commit contains what the stack runs."""
+    """Raises OpsError (REFUSED) unless the checked-out commit contains the release that the stack runs."""
     project = project_dir(directory)
     remote, release = Remote(project), Releases.of(project).newest(find_stack(project, stack).name)
     if release is None:
@@ -40,8 +40,8 @@ def _not_held(remote: Remote, release: Release, hub: Repository | None) -> OpsEr
     )
     if remote.repository.has_changes_of(remote.head, release.commit):
         return OpsError(
-            f"{problem}, though it has its changes: the pull request was squashed or rebased. Run "
-            f"`git merge --strategy ours {release.name}` and push. Merge such pull requests with a merge commit. "
+            f"{problem}, although it has the same changes: the pull request was squashed or rebased. Run `git merge "
+            f"--strategy ours {release.name}` and push. In future, merge such pull requests with a merge commit. "
             "Nothing was deployed.",
             ExitCode.REFUSED,
         )
@@ -58,7 +58,7 @@ def _not_held(remote: Remote, release: Release, hub: Repository | None) -> OpsEr
 
 
 def push(directory: Path | None, branch: str) -> ExitCode:
-    """Push the checked-out commit to a branch. Raises OpsError: REFUSED if someone else pushed to it."""
+    """Push the checked-out commit to a branch. Raises OpsError, with REFUSED if someone else has pushed to it."""
     _say(push_commit(Remote(project_dir(directory)), branch), "already contains", "moved to")
     return ExitCode.OK
 
@@ -68,7 +68,7 @@ def publish(directory: Path | None, stack: str, branch: str | None) -> ExitCode:
     project = project_dir(directory)
     remote, releases = Remote(project), Releases.of(project)
     release = _released(remote, releases, find_stack(project, stack).name)
-    _say(push_release(remote, releases, release), "is already pushed, at", "pushed, at")
+    _say(push_release(remote, releases, release), "is already pushed at", "pushed at")
     if branch is not None:
         _say(move_branch(remote, branch, release.commit), "is already at", "moved to")
     return ExitCode.OK
@@ -80,7 +80,7 @@ def _say(published: PublishedReference, unchanged: str, done: str) -> None:
 
 
 def _released(remote: Remote, releases: Releases, stack: str) -> Release:
-    """The newest release of the checked-out commit. Raises OpsError if it has none."""
+    """The latest release of the checked-out commit. Raises OpsError if it has none."""
     head = remote.head
     release = next((each for each in releases.all(stack) if each.commit == head), None)
     if release is None:
@@ -102,7 +102,7 @@ def finish(
     *,
     delete: bool,
 ) -> ExitCode:
-    """Open the pull request that merges the release of a branch into the base. Raises OpsError."""
+    """Open the pull request that merges a branch's release into the base. Raises OpsError."""
     project = project_dir(directory)
     release = _released(Remote(project), Releases.of(project), find_stack(project, stack).name)
     title = f"Merge {release.name} into {base}"
@@ -120,7 +120,10 @@ def bring_back(
     *,
     delete: bool,
 ) -> None:
-    """Open a pull request to the base, unless it exists, and delete the branch on request. Raises OpsError."""
+    """Open a pull request to the base, unless it already exists, and delete the branch if requested.
+
+    Raises OpsError.
+    """
     stack, token = released.release.stack, read_token(process_environment())
     older = [each for each in Releases.of(project).all(stack) if each.order < released.release.order]
     before = older[0].images if older else {}
@@ -131,8 +134,8 @@ def bring_back(
     else:
         print(f"{base} already contains {released.release.name}.")
     if not delete:
-        print(f"Its branch is {returned.branch}; {released.branch} can be deleted, with --delete-branch.")
+        print(f"Its branch is {returned.branch}; {released.branch} can be deleted with --delete-branch.")
     elif delete_branch(hub, token, released):
         print(f"Deleted the branch {released.branch}.")
     else:
-        print(f"The branch {released.branch} does not exist any more.")
+        print(f"The branch {released.branch} no longer exists.")

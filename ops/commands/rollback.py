@@ -26,7 +26,7 @@ from ops.stacks import find_stack, project_dir
 
 
 def releases(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
-    """Print a stack's releases, newest first, with the running one and those that were rollbacks."""
+    """Print a stack's releases, newest first, marking the running release and rollbacks."""
     project = project_dir(directory)
     stack = find_stack(project, name)
     known = Releases.of(project).all(stack.name)
@@ -46,17 +46,17 @@ def releases(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
             rows.append([(each.name, "bold"), applied, by, short(each.commit), status, each.summary])
         printer_for(sys.stdout).print(table(["RELEASE", "APPLIED", "BY", "COMMIT", "NOTE", "IMAGES"], rows))
         if reason:
-            printer_for(sys.stdout).print([Line.of((f"Which one is running is unknown: {safe(reason)}", "dim"))])
+            printer_for(sys.stdout).print([Line.of((f"The running release is unknown: {safe(reason)}", "dim"))])
     else:
         print(
-            f"{name} has no known releases. `scripts/snu apply` records them as Git tags; fetch these with: "
-            "git fetch --tags"
+            f"{name} has no known releases. `scripts/snu apply` records releases as Git tags; fetch them with: git "
+            "fetch --tags"
         )
     return ExitCode.OK
 
 
 def _running(project: Path, name: str) -> tuple[dict[str, Image] | None, str]:
-    """The images that a stack runs; or None with the reason if its state cannot be read."""
+    """The images that a stack runs, or None and the reason if its state cannot be read."""
     try:
         return dict(StackImages.find(project, name, process_environment()).running), ""
     except OpsError as error:
@@ -93,8 +93,8 @@ def rollback(
     environment = StackImages.find(project, name, process_environment())
     if environment.settings.promote_from is None:
         raise OpsError(
-            f"{name} has no snu:promoteFrom and so no releases to roll back to. Check out an earlier commit, then "
-            "build and deploy that. Nothing was changed.",
+            f"{name} has no snu:promoteFrom, so it has no releases to roll back to. Check out an earlier commit, then "
+            "build and deploy it. Nothing was changed.",
             ExitCode.USAGE,
         )
     committed = CommittedFile(environment.stack.file)

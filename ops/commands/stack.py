@@ -28,7 +28,7 @@ def preview(session: Session, options: Options, markdown: str | None = None) -> 
 
 
 def preview_json(session: Session, options: Options) -> ExitCode:
-    """Print the document of ``pulumi preview --json``."""
+    """Print the same document as ``pulumi preview --json``."""
     from ops.preview_document import PreviewDocument
 
     document = PreviewDocument()
@@ -54,7 +54,7 @@ def up(session: Session, options: Options, *, refuse_older: bool = False) -> Exi
 
 
 def bring_up(session: Session, options: Options) -> ExitCode:
-    """Do what ``up`` does, in a stack that the caller has locked."""
+    """Perform ``up`` on a stack that the caller has already locked."""
     stack = session.stack
     session.require_complete()
     if options.skip_preview:
@@ -78,8 +78,10 @@ def bring_up(session: Session, options: Options) -> ExitCode:
 
 
 def destroy(session: Session, options: Options) -> ExitCode:
-    """Preview, confirm and delete. The preview is never skipped: an engine could delete other resources before it
-    fails at a protected one."""
+    """Preview, confirm and delete all resources.
+
+    The preview is never skipped because an engine could delete other resources before failing at a protected one.
+    """
     with session.locked("snu destroy", options):
         return _destroy(session, options)
 
@@ -100,7 +102,7 @@ def _destroy(session: Session, options: Options) -> ExitCode:
 
 
 def refresh(session: Session, options: Options) -> ExitCode:
-    """Update the state from the live resources; unless ``--yes`` is given, preview the changes and ask first."""
+    """Update the state from the live resources. Without ``--yes``, preview the changes and ask first."""
     stack = session.stack
     with session.locked("snu refresh", options):
         session.require_latest()
@@ -119,7 +121,7 @@ def refresh(session: Session, options: Options) -> ExitCode:
 
 
 def outputs(session: Session, path: str | None = None, *, as_json: bool) -> ExitCode:
-    """Print all outputs, or the one at ``path``. Raises OpsError if there is none."""
+    """Print all outputs, or the one at ``path``. Raises OpsError if it does not exist."""
     values: Any = session.outputs()
     session.warn_overwritten()
     if path is not None:
@@ -136,7 +138,7 @@ def outputs(session: Session, path: str | None = None, *, as_json: bool) -> Exit
 
 
 def _output_at(values: Any, path: str, stack: str) -> Any:
-    """The value at keys that are joined by dots. Raises OpsError if there is none."""
+    """The value at a dot-separated path. Raises OpsError if it does not exist."""
     value, parents = values, list[str]()
     for key in path.split("."):
         if not isinstance(value, dict) or key not in value:

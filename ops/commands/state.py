@@ -35,7 +35,7 @@ from pulumi_state.store import Store, StoreError, open_store
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
 
 FOUNDATION = "foundation"
-"""Target of ``move`` that means the backend that the foundation provides for the environment."""
+"""The ``move`` target for the backend that the foundation provides for the environment."""
 _VARIABLE = "env:"
 _TARGET_KEYS = {
     "AWS_ACCESS_KEY_ID": "SNU_STATE_TO_ACCESS_KEY",
@@ -45,7 +45,7 @@ _SHOWN_CHANGES = ("create", "update", "replace", "delete", "same")
 
 
 def show(session: Session, *, as_json: bool = False) -> ExitCode:
-    """Print where the state is, its size, its lock owners and its last update."""
+    """Print the state's location, size, lock owners and last update."""
     store, project, stack = session.store, session.project, session.stack.name
     session.warn_overwritten()
     tombstone = read_tombstone(store, project, stack)
@@ -67,7 +67,7 @@ def show(session: Session, *, as_json: bool = False) -> ExitCode:
         return ExitCode.OK
     lines = [Line.of((stack, "bold"), f": state in {store.address}")]
     if tombstone is not None:
-        lines.append(Line.of(f"  moved to {tombstone.to} at {tombstone.when}, by {tombstone.who}"))
+        lines.append(Line.of(f"  moved to {tombstone.to} at {tombstone.when} by {tombstone.who}"))
     lines.append(Line.of(f"  {counted(len(current.resources), 'resource')}" if current else "  no state yet"))
     lines.append(Line.of("  size: ", (str(size), "yellow" if size.near else "")))
     if size.near:
@@ -81,7 +81,7 @@ def show(session: Session, *, as_json: bool = False) -> ExitCode:
 def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
     """Print the updates, newest first.
 
-    Includes a killed run whose stale lock is still there: it is not recorded yet.
+    Includes killed runs that still have a stale lock, as they are not recorded yet.
     """
     session.warn_overwritten()
     pending = pending_names(session.observed.stored)
@@ -93,7 +93,7 @@ def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
         return ExitCode.OK
     lines = [interrupted_line(session.stack.name, pending)] if pending else []
     lines += [Line.of(_shown(update)) for update in updates]
-    printer_for(sys.stdout).print(lines or [Line.of(f"{session.stack.name} was never updated.")])
+    printer_for(sys.stdout).print(lines or [Line.of(f"{session.stack.name} has never been updated.")])
     return ExitCode.OK
 
 
@@ -122,20 +122,20 @@ def backup(session: Session, out: Path | None) -> ExitCode:
     else:
         backups.write_file(out, found)
         where = str(out)
-    print(f"{stack}: backup of {counted(len(found.resources), 'resource')} in {where}; secrets in it stay encrypted.")
+    print(f"{stack}: backed up {counted(len(found.resources), 'resource')} to {where}; its secrets remain encrypted.")
     return ExitCode.OK
 
 
 def restore(session: Session, file: Path, options: Options, *, over: bool, rename: bool) -> ExitCode:
-    """Replace the state by a backup.
+    """Replace the state with a backup.
 
-    Raises OpsError, having changed nothing, if the backup does not fit or the stack has resources.
+    Raises OpsError without changing anything if the backup does not match or the stack has resources.
     """
     stack = session.stack.name
     found = _fitting(session, backups.read_file(file), rename=rename)
     with session.locked("snu state restore", options):
         target = session.state
-        with suppress(PulumiError):  # a state that this version cannot read is replaced as well
+        with suppress(PulumiError):  # a state that this version cannot read can still be replaced
             target.read()
         present = backups.take(session.store, session.project, stack)
         count = len(present.resources) if present else 0
@@ -148,18 +148,18 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
         _check_secrets(session, found)
         if not options.yes:
             confirm(
-                f"Replace the state of {stack} ({counted(count, 'resource')}) by the backup of {found.time} "
+                f"Replace the state of {stack} ({counted(count, 'resource')}) with the backup from {found.time} "
                 f"({counted(len(found.resources), 'resource')})?"
             )
         if present:
-            print(f"{stack}: the previous state is backed up as {backups.save(session.store, present)}.")
+            print(f"{stack}: backed up the previous state as {backups.save(session.store, present)}.")
         try:
             target.write(json.dumps(found.checkpoint, ensure_ascii=False))
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from None
     print(
-        f"{stack}: restored the backup of {found.time} ({counted(len(found.resources), 'resource')}). Compare it with "
-        f"the live resources: scripts/snu preview {stack} --refresh"
+        f"{stack}: restored the backup from {found.time} ({counted(len(found.resources), 'resource')}). Compare it "
+        f"with the live resources: scripts/snu preview {stack} --refresh"
     )
     return ExitCode.OK
 
@@ -168,15 +168,15 @@ def _fitting(session: Session, found: backups.Backup, *, rename: bool) -> backup
     stack = session.stack.name
     if found.project != session.project:
         raise OpsError(
-            f"The backup is of the project {found.project}; expected {session.project}. Nothing was changed.",
+            f"The backup belongs to the project {found.project}; expected {session.project}. Nothing was changed.",
             ExitCode.USAGE,
         )
     if found.stack == stack:
         return found
     if not rename:
         raise OpsError(
-            f"The backup is of the stack {found.stack}. To give its resources to {stack}, add --rename; never let two "
-            "stacks manage the same resources. Nothing was changed.",
+            f"The backup belongs to the stack {found.stack}. To transfer its resources to {stack}, add --rename; "
+            "never let two stacks manage the same resources. Nothing was changed.",
             ExitCode.USAGE,
         )
     return found.renamed(stack)
@@ -188,8 +188,7 @@ def _check_secrets(session: Session, found: backups.Backup) -> None:
             Secrets(session.environ).decrypt_with(found.salt)
         except OpsError as error:
             raise OpsError(
-                f"The backup's secrets were encrypted with another passphrase than the stack's: {error}. Nothing was "
-                "changed.",
+                f"The backup's secrets were not encrypted with the stack's passphrase: {error}. Nothing was changed.",
                 ExitCode.ENVIRONMENT,
             ) from None
 
@@ -198,7 +197,7 @@ def _check_secrets(session: Session, found: backups.Backup) -> None:
 
 
 def move(session: Session, to: str, options: Options) -> ExitCode:
-    """Move the state to another backend. Raises OpsError, leaving the state where it is, if that fails."""
+    """Move the state to another backend. Raises OpsError, leaving the state where it is, if the move fails."""
     stack = session.stack
     document = _target(session, to)
     try:
@@ -242,11 +241,11 @@ def _target(session: Session, to: str) -> BackendDocument:
             raise OpsError(f"The variable {to.removeprefix(_VARIABLE)} is not set.", ExitCode.USAGE)
         if not to.startswith(_VARIABLE) and "@" in url:
             raise OpsError(
-                "An address with credentials must not be an argument, which every process on this machine can read. "
-                f"Set a variable to it and give --to {_VARIABLE}NAME.",
+                "Do not pass an address with credentials as an argument, which every process on this machine can "
+                f"read. Store it in a variable and use --to {_VARIABLE}NAME.",
                 ExitCode.USAGE,
             )
-        # The user's own key: it is not stored in the document.
+        # The user's own key, which is not stored in the document.
         access, secret = (session.environ.get(name, "") for name in _TARGET_KEYS.values())
         made = BackendDocument(
             backend_url=SecretStr(url), passphrase=SecretStr(""), access_key=access, secret_key=SecretStr(secret)
@@ -255,7 +254,7 @@ def _target(session: Session, to: str) -> BackendDocument:
 
 
 def _own_key(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The current S3 key, for a bucket without a key of its own."""
+    """The current S3 key, for a bucket without its own key."""
     access, secret = (environ.get(name, "") for name in _TARGET_KEYS)
     return access, secret
 
@@ -267,7 +266,7 @@ def _foundation_backend(session: Session) -> BackendDocument:
     stack = session.stack
     place = backend_of(stack)
     if place.kind is not BackendKind.ENVIRONMENT:
-        raise OpsError(f"{stack.name} has no foundation. Give the backend's address with --to.", ExitCode.USAGE)
+        raise OpsError(f"{stack.name} has no foundation. Specify the backend's address with --to.", ExitCode.USAGE)
     foundation = find_stack(stack.project_dir, place.foundation)
     environ = {
         key: value
@@ -282,7 +281,7 @@ def _foundation_backend(session: Session) -> BackendDocument:
 
 
 def _point(session: Session, document: BackendDocument) -> None:
-    """Record the new backend where the stack's backend is looked up."""
+    """Update the location that stores the address of the stack's backend."""
     stack = session.stack
     place = backend_of(stack)
     if place.kind not in (BackendKind.ENVIRONMENT, BackendKind.FOUNDATION):
@@ -295,7 +294,7 @@ def _point(session: Session, document: BackendDocument) -> None:
     try:
         found = find_document(account, stack, place)
         if found is None:
-            _say(f"there is no secret {place.secret} to update: set {BACKEND_URL} to the new address")
+            _say(f"no secret {place.secret} to update: set {BACKEND_URL} to the new address")
         elif found[1].address != document.address:
             account.write(found[0], document.text())
             _say(f"updated the secret {place.secret} with the new address")

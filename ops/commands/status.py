@@ -34,31 +34,31 @@ class StackStatus:
 
     stack: str
     problem: str = ""
-    """Why its state cannot be read; then everything but ``images``, as its file has them, is unknown."""
+    """Why the stack's state cannot be read. If set, only ``images`` is known, from the stack's file."""
     images: dict[str, str] = field(default_factory=dict)
     """Running versions by image."""
     locks: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     """Pending operations of an interrupted run."""
     overwritten: str = ""
-    """If an older state has overwritten the last run's: what happened and what to do."""
+    """What happened and what to do, if an older state has overwritten the last run's."""
     plans: list[WaitingPlan] = field(default_factory=list)
     updated: str = ""
     result: str = ""
     """Result of the last update."""
     release: str = ""
-    """Name of the newest release; empty without releases."""
+    """Name of the latest release; empty if there are none."""
     drift: bool | None = None
     """Whether there is drift; None if that was not checked."""
     promote_from: str | None = None
     behind: list[str] = field(default_factory=list)
-    """Images of which the stack that it is promoted from runs another version."""
+    """Images of which the promotion source runs a different version."""
 
 
 def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
-    """Print for each environment its images, lock owners, waiting plans and unpromoted images.
+    """Print each environment's images, lock owners, waiting plans and unpromoted images.
 
-    ``drift``: also compare with the live resources, as ``snu drift`` does.
+    ``drift``: also compare the states with the live resources, like ``snu drift``.
     """
     project = project_dir(directory)
     statuses = {each.stack.name: _status_of(each) for each in environments(project, process_environment())}
@@ -111,7 +111,7 @@ def _lock(lock: Lock) -> str:
 
 
 def _releases(project: Path) -> Releases | None:
-    """The project's releases; None outside of a Git repository."""
+    """The project's releases; None outside a Git repository."""
     try:
         return Releases.of(project)
     except OpsError:
@@ -119,7 +119,7 @@ def _releases(project: Path) -> Releases | None:
 
 
 def _has_drift(project: Path, status: StackStatus) -> bool | None:
-    """Whether there is drift; None if that is unknown, with the problem in the stack's status."""
+    """Whether there is drift. Returns None and records the problem in the stack's status if this is unknown."""
     from ops.drift.check import StateUnavailableError, check_drift
 
     try:
@@ -154,7 +154,7 @@ def _lines(status: StackStatus) -> list[Line]:
     if status.promote_from:
         behind = ", ".join(status.behind)
         lines.append(
-            Line.of((f"  not promoted yet from {status.promote_from}: ", "yellow"), behind)
+            Line.of((f"  not yet promoted from {status.promote_from}: ", "yellow"), behind)
             if behind
             else Line.of((f"  runs the same images as {status.promote_from}", "dim"))
         )
@@ -170,5 +170,5 @@ def _plan(plan: WaitingPlan) -> Line:
     left = datetime.fromisoformat(plan.expires) - datetime.now(UTC)
     hours = counted(max(0, int(left.total_seconds() // 3600)), "hour")
     return Line.of(
-        ("  plan ", "yellow"), (short(plan.digest), "bold"), f" by {plan.author} waits to be applied, {hours} left"
+        ("  plan ", "yellow"), (short(plan.digest), "bold"), f" by {plan.author} is waiting to be applied, {hours} left"
     )

@@ -1,4 +1,4 @@
-"""``snu unlock``: removes locks of a stack."""
+"""``snu unlock``: removes a stack's locks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLOURS = {Liveness.RUNNING: "green", Liveness.UNKNOWN: "yellow"}
 
 
 def unlock_stack(session: Session, *, yes: bool, force: bool) -> ExitCode:
-    """Print a stack's locks and remove the stale ones; with ``force``, all of them."""
+    """Print a stack's locks and remove the stale ones, or all of them with ``force``."""
     if force and yes:
         raise OpsError("--force asks for the stack's name and cannot be combined with --yes.", ExitCode.USAGE)
     name = session.stack.name
@@ -27,7 +27,7 @@ def unlock_stack(session: Session, *, yes: bool, force: bool) -> ExitCode:
     printer_for(sys.stdout).print([_line(each) for each in locks])
     removed = locks if force else [each for each in locks if each.liveness.is_stale]
     if not removed:
-        raise OpsError(f"No lock of {name} is stale; nothing was changed. {_way_out(name, locks)}", ExitCode.LOCKED)
+        raise OpsError(f"{name} has no stale locks; nothing was changed. {_way_out(name, locks)}", ExitCode.LOCKED)
     if force:
         _confirm_force(name)
     elif not yes:
@@ -48,17 +48,17 @@ def _line(lock: Lock) -> Line:
 
 
 def _way_out(name: str, left: list[Lock]) -> str:
-    """How to remove locks whose process may still be running."""
+    """Instructions for removing locks of processes that may still be running."""
     cancel = f"`pulumi cancel {name}` or " if any(each.is_pulumis for each in left) else ""
-    return f"If you are sure that its process has ended, run {cancel}`scripts/snu unlock {name} --force`."
+    return f"If you are sure that the lock's process has exited, run {cancel}`scripts/snu unlock {name} --force`."
 
 
 def _confirm_force(name: str) -> None:
     printer_for(sys.stdout).print(
         [
-            Line.of("  A run that is only paused continues without its lock. snu and the embedded engine then stop at"),
-            Line.of("  their next write. The Pulumi CLI overwrites the state; the next command detects that, and"),
+            Line.of("  If a run is only paused, it continues without its lock. snu and the embedded engine then stop"),
+            Line.of("  at their next write. The Pulumi CLI overwrites the state; the next command detects this, and"),
             Line.of(f"  `scripts/snu recover {name}` restores the newer state."),
         ]
     )
-    confirm_name(f"Type {name} to remove every lock: ", name)
+    confirm_name(f"Type {name} to remove all locks: ", name)

@@ -30,7 +30,7 @@ def unprotect_apps(session: Session, names: list[str], options: Options) -> Exit
         except PulumiError as error:
             raise OpsError(str(error), ExitCode.FAILED) from error
     print(
-        f"{stack.name}: removed the protection of {counted(len(released.names), 'resource')} of {listed}. Deploy the "
+        f"{stack.name}: removed the protection from {counted(len(released.names), 'resource')} of {listed}. Deploy the "
         f"change now: an update with {listed} still in {stack.file.name} restores the protection."
     )
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""``snu --version``: the version of the project and the commit that is checked out."""
+"""``snu --version``: the project version and the checked-out commit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ops.stacks import CHECKOUT
 
 
 def version_line() -> str:
-    """Such as ``snu 0.1.0 (commit 42c1cd5f3a10)``; without the commit outside of a Git repository."""
+    """The version, such as ``snu 0.1.0 (commit 42c1cd5f3a10)``. Omits the commit outside a Git repository."""
     document = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     version = f"snu {document['project']['version']}"
     try:

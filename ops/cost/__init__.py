@@ -1,1 +1,1 @@
-"""Monthly cost of stacks, and of the changes in a preview, at Scaleway's published prices."""
+"""Monthly cost of stacks and of the changes in a preview, based on Scaleway's published prices."""

@@ -1,4 +1,4 @@
-"""The change of a stack's monthly cost by the changes in a preview."""
+"""How the changes in a preview affect a stack's monthly cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def cost_text(record: OperationRecord) -> str:
-    """One line with the change of cost; empty if there is none."""
+    """One line with the cost difference; empty if there is none."""
     from ops.cost.prices import load_prices
 
     prices = load_prices()
@@ -21,7 +21,7 @@ def cost_text(record: OperationRecord) -> str:
     unpriced = sorted(after.unpriced ^ before.unpriced)
     if not unpriced and not any(map(_cents, (difference.idle, difference.full))):
         return ""
-    text = f"Cost: {signed(difference)}, at Scaleway's prices of {prices.date}"
+    text = f"Cost: {signed(difference)}, at Scaleway's prices as of {prices.date}"
     return f"{text}; not priced: {', '.join(unpriced)}" if unpriced else text
 
 
@@ -40,7 +40,7 @@ def _cents(euros: Decimal) -> Decimal:
 
 
 def _usages(record: OperationRecord, prices: Prices) -> tuple[Usage, Usage]:
-    """Usage of the changed resources, before and after."""
+    """Usage of the changed resources before and after the changes."""
     from ops.cost.usage import total, usage_of
 
     changed = (progress.step for progress in record.by_resource() if progress.step.is_change)

@@ -33,10 +33,10 @@ class Price(_Model):
 
     amount: Decimal = Field(gt=0)
     unit: str
-    free: Decimal = Field(default=Decimal(0), ge=0, description="Free units a month for each account.")
+    free: Decimal = Field(default=Decimal(0), ge=0, description="Free units per account and month.")
     source: Source
     seen: datetime.date
-    verified: bool = Field(description="Whether it was read on Scaleway's own page.")
+    verified: bool = Field(description="Whether the price is from Scaleway's own page.")
     note: str
 
 
@@ -46,7 +46,7 @@ class Assumptions(_Model):
     job_run_seconds: int = Field(description="Duration of a scheduled run, limited by its timeout.")
     sql_gigabytes: int = Field(description="Size of a Serverless SQL database.")
     registry_gigabytes: int = Field(description="Size of a registry namespace.")
-    secret_versions: int = Field(description="Number of versions of a secret.")
+    secret_versions: int = Field(description="Number of versions per secret.")
 
 
 class Prices(_Model):

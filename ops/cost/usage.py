@@ -1,4 +1,4 @@
-"""Billable usage of resources, computed from their inputs: for a month idle, and a month at full scale."""
+"""Billable usage of resources, computed from their inputs, for an idle month and for a month at full scale."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MONTHS = 12
 
 @dataclass(frozen=True)
 class CostAmount:
-    """An amount when idle, and at full scale."""
+    """An amount when idle and at full scale."""
 
     idle: Decimal = Decimal(0)
     full: Decimal = Decimal(0)
@@ -48,7 +48,7 @@ class Usage:
 
     units: Mapping[str, CostAmount] = field(default_factory=dict)
     unpriced: frozenset[str] = frozenset()
-    """Billable resources that could not be priced, each with the reason."""
+    """Billable resources that could not be priced, each with its reason."""
 
     def __add__(self, other: Usage) -> Usage:
         names = [*self.units, *(name for name in other.units if name not in self.units)]
@@ -56,7 +56,7 @@ class Usage:
         return Usage(units, self.unpriced | other.unpriced)
 
     def cost(self, prices: Prices) -> CostAmount:
-        """Cost in the file's currency, without the free tier."""
+        """Cost in the price file's currency, before deducting the free tier."""
         return sum((units * prices.prices[name].amount for name, units in self.units.items()), CostAmount())
 
     def free(self, prices: Prices) -> CostAmount:
@@ -75,7 +75,7 @@ def total(usages: Iterable[Usage]) -> Usage:
 
 
 def usage_of(type_: str, inputs: Mapping[str, Any], prices: Prices) -> Usage:
-    """Usage of one resource; none for types that are not billed by themselves."""
+    """Usage of one resource; empty for types that are not billed separately."""
     kind = kind_of(type_)
     reader = _READERS.get(kind.billing) if kind else None
     if reader is None:
@@ -87,7 +87,7 @@ def usage_of(type_: str, inputs: Mapping[str, Any], prices: Prices) -> Usage:
 
 
 class _NotPricedError(Exception):
-    """Why a resource has no price; without strings from the program, as it may be posted in a comment."""
+    """Why a resource has no price. Excludes strings from the program because it may be posted in a comment."""
 
 
 Units = Iterator[tuple[str, CostAmount]]
@@ -165,7 +165,7 @@ def _number(inputs: Mapping[str, Any], key: str, default: int | None = None) -> 
 
 @cache
 def runs_a_month(schedule: str) -> Decimal:
-    """Mean number of runs of a cron schedule in a month, over a year, without changes of daylight saving time."""
+    """A cron schedule's mean number of runs per month over a year, ignoring daylight saving time."""
     try:
         parsed = CronSim(schedule, _YEAR)
         days = CronSim(" ".join(["0 0", *schedule.split()[2:]]), _YEAR - timedelta(minutes=1))
@@ -173,5 +173,5 @@ def runs_a_month(schedule: str) -> Decimal:
         while next(days).year == _YEAR.year:
             count += 1
     except (CronSimError, StopIteration) as error:
-        raise _NotPricedError("a job whose schedule is invalid or never occurs") from error
+        raise _NotPricedError("a job with a schedule that is invalid or never occurs") from error
     return Decimal(len(parsed.minutes) * len(parsed.hours) * count) / _MONTHS

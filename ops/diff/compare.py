@@ -1,4 +1,4 @@
-"""Compares a stack's resources at two revisions, and expresses the changes as engine steps."""
+"""Compares a stack's resources at two revisions and expresses the changes as engine steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Pair:
     new: Resource
 
     def step(self) -> Step:
-        """``same``, ``update`` or ``replace``."""
+        """The step that turns one into the other: ``same``, ``update`` or ``replace``."""
         ignored = {_top_level(path) for path in self.new.ignored}
         old = {key: value for key, value in self.old.inputs.items() if key not in ignored}
         new = {key: value for key, value in self.new.inputs.items() if key not in ignored}
@@ -45,9 +45,9 @@ class _Pair:
 
 
 def compare(base: Evaluated | None, head: Evaluated | None) -> OperationRecord:
-    """The record of a preview of HEAD, if BASE were deployed; None for a stack that does not exist at a revision.
+    """The record that a preview of HEAD would produce if BASE were deployed.
 
-    Both must have been evaluated.
+    Both revisions must have been evaluated. Pass None if the stack does not exist at a revision.
     """
     if base is None or head is None:
         return _one_sided(base, head)
@@ -73,12 +73,12 @@ def _one_sided(base: Evaluated | None, head: Evaluated | None) -> OperationRecor
 
 
 def _sorted(resources: Iterable[Resource]) -> list[Resource]:
-    """Sorted, as programs register resources in varying order, but the same change must read the same."""
+    """Sort resources so the same change always produces the same report, as programs register them in any order."""
     return sorted(resources, key=lambda resource: (resource.name, resource.urn))
 
 
 def _with_configuration(side: Evaluated) -> list[Resource]:
-    """The resources of one side, and the provider's configuration as another resource."""
+    """One side's resources, plus the provider configuration as an additional resource."""
     provider = Resource(_provider_urn(side), PROVIDER_TYPE, "provider", side.urn, False, False, side.provider)
     return [provider, *_sorted(side.resources)]
 
@@ -112,7 +112,7 @@ def _root(base: Evaluated, head: Evaluated) -> Step:
 
 
 def _former(head: Evaluated, existing: set[str]) -> dict[str, str]:
-    """The URN at BASE by the URN at HEAD: the same, or that of an alias."""
+    """Map each URN at HEAD to the URN at BASE, which is either the same or an alias."""
     former = {urn: urn for urn in [*(each.urn for each in head.resources), _provider_urn(head)] if urn in existing}
     if not any(resource.aliases for resource in head.resources):
         return former
@@ -132,7 +132,10 @@ def _former(head: Evaluated, existing: set[str]) -> dict[str, str]:
 
 
 def _steps(pairs: list[_Pair], replaced: set[str]) -> list[Step]:
-    """The steps of resources that exist at both revisions; replaced resources get new ids wherever they are used."""
+    """The steps for resources that exist at both revisions.
+
+    Replaced resources get new ids wherever they are used.
+    """
     while True:
         steps = [replace(pair, new=_with_new_ids(pair.new, replaced)).step() for pair in pairs]
         more = {step.name for step in steps if step.op == "replace"} - replaced

@@ -1,4 +1,4 @@
-"""Reports the effect of a change on every stack, as text, Markdown and JSON."""
+"""Reports the effect of a change on every stack as text, Markdown or JSON."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class StackEffect:
         return has_effect(self.record)
 
     def refusals(self, base: RevisionSide, head: RevisionSide) -> list[tuple[str, str]]:
-        """A sentence without a full stop for each invalid revision, and its error."""
+        """A sentence without a full stop for each invalid revision, with the error."""
         sides = ((base, self.refused_at_base), (head, self.refused_at_head))
         return [(f"The stack {self.name} is invalid at {side.shown}", text) for side, text in sides if text]
 
 
 @dataclass(frozen=True)
 class Effect:
-    """The effect of the change."""
+    """The effect of the change on all stacks."""
 
     base: RevisionSide
     head: RevisionSide
@@ -108,16 +108,16 @@ def effect_lines(effect: Effect, *, details: bool) -> Iterator[Line]:
     if effect.unchanged:
         yield Line.of(("No effect", "bold green"), f": {', '.join(stack.name for stack in effect.unchanged)}")
     if not effect.stacks:
-        yield Line.of("Neither revision has a stack.")
+        yield Line.of("Neither revision has any stacks.")
 
 
 # --- Markdown -------------------------------------------------------------------------------------------------------
 
 
 def effect_markdown(effect: Effect, *, limit: int = LIMIT) -> str:
-    """Markdown of at most ``limit`` characters, for a comment on a pull request; invalid stacks come first.
+    """Markdown for a pull request comment, with at most ``limit`` characters. Invalid stacks come first.
 
-    Stacks share the space equally; what one does not need is left to the others.
+    Stacks share the space equally. Space that one stack does not need is available to the others.
     """
     top = [f"### {code(effect.base.shown)} to {code(effect.head.shown)}: {_headline(effect)}", ""]
     if effect.changed:
@@ -133,7 +133,7 @@ def effect_markdown(effect: Effect, *, limit: int = LIMIT) -> str:
     frame = "\n".join([*top, *refusals, *bottom])
     changed = [stack for stack in effect.changed if stack.record is not None]
     body, left = _shared(changed, limit - len(frame) - 200)
-    return "\n".join([*top, *refusals, *body, *_names("Left out for lack of space", left), *bottom]).rstrip()
+    return "\n".join([*top, *refusals, *body, *_names("Omitted for lack of space", left), *bottom]).rstrip()
 
 
 def _headline(effect: Effect) -> str:
@@ -152,7 +152,7 @@ def _names(head: str, stacks: Sequence[StackEffect]) -> list[str]:
 
 
 def _shared(stacks: Sequence[StackEffect], room: int) -> tuple[list[str], list[StackEffect]]:
-    """The lines of the stacks that fit, in order, and the stacks that do not."""
+    """The lines for the stacks that fit, in order, and the stacks that do not fit."""
     parts: dict[str, str] = {}
     left: list[StackEffect] = []
     whole = {stack.name: _part(stack, max(room, SHORTEST_LIMIT)) for stack in stacks}

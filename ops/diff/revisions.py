@@ -1,4 +1,4 @@
-"""Two revisions of a project, whose files can be written to folders."""
+"""Finds two Git revisions of a project and writes their files to folders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RevisionSide:
     """One of the two revisions."""
 
     name: str
-    """The given name, such as ``main``; or ``working tree``."""
+    """The name as given, such as ``main``, or ``working tree``."""
     commit: str | None
     """None for the working tree."""
     tree: str
@@ -47,24 +47,24 @@ class Revisions:
 
     @property
     def same(self) -> bool:
-        """Whether both have the same files."""
+        """Whether both revisions have the same files."""
         return self.base.tree == self.head.tree
 
     def differ_in(self, *names: str) -> list[str]:
-        """The given files of the project that differ."""
+        """The given project files that differ between the revisions."""
         return [name for name in names if self._content(self.base, name) != self._content(self.head, name)]
 
     def write(self, side: RevisionSide, folder: Path) -> Path:
-        """Write a revision's files; returns the project's folder. Does not touch the working tree or index.
+        """Write a revision's files and return the project's folder. Does not touch the working tree or index.
 
-        Raises OpsError when the revision has no such project.
+        Raises OpsError if the revision does not contain the project.
         """
         self.repository.check_out(side.tree, folder)
         project = folder / self.project
         if not (project / _PROJECT_FILE).is_file():
             raise OpsError(
                 f"{side.shown} has no Pulumi project: {self.project / _PROJECT_FILE} is missing. Compare other "
-                "revisions, or give the project's folder with --cwd.",
+                "revisions, or specify the project's folder with --cwd.",
                 ExitCode.USAGE,
             )
         return project
@@ -76,7 +76,7 @@ class Revisions:
 def find_revisions(project_dir: Path, text: str) -> Revisions:
     """Parse ``BASE..HEAD``, ``BASE...HEAD`` (from the merge base), or ``BASE`` (up to the working tree).
 
-    Raises OpsError without a repository or for an unknown revision, ShallowError when the clone lacks history.
+    Raises OpsError if there is no repository or a revision is unknown, and ShallowError if the clone lacks history.
     """
     repository = git.find_repository(project_dir, "`scripts/snu diff` compares Git revisions.")
     project = project_dir.resolve().relative_to(repository.root.resolve())
@@ -89,7 +89,7 @@ def find_revisions(project_dir: Path, text: str) -> Revisions:
         common = repository.merge_base(str(base.commit), str(head.commit))
         if common is None:
             raise OpsError(
-                f"{base.name} and {head.name} have no common commit. Use `..` to compare the two directly.",
+                f"{base.name} and {head.name} have no common ancestor. Use `..` to compare them directly.",
                 ExitCode.USAGE,
             )
         base = RevisionSide(base.name, common, repository.tree(common))
@@ -100,8 +100,8 @@ def _side(repository: Repository, name: str) -> RevisionSide:
     commit = repository.commit(name)
     if commit is None:
         raise OpsError(
-            f"There is no revision {name!r} in {repository.root}. Expected BASE..HEAD, or BASE to compare with the "
-            "working tree; each a branch, tag or commit. In a shallow clone, fetch it first.",
+            f"{repository.root} has no revision {name!r}. Expected BASE..HEAD, or BASE to compare with the working "
+            "tree, where each is a branch, tag or commit. In a shallow clone, fetch the revision first.",
             ExitCode.USAGE,
         )
     return RevisionSide(name, commit, repository.tree(commit))

@@ -1,1 +1,1 @@
-"""Checks the requirements of a release."""
+"""Checks the requirements for a release."""

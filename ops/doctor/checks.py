@@ -1,4 +1,4 @@
-"""The checks, one function each. To add one, write it and list it in ``CHECKS``."""
+"""The checks, one function each. To add one, define it and list it in ``CHECKS``."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def settings(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def plan_keys(subject: DoctorContext) -> Iterator[Finding]:
-    """Every stack names its planners and appliers."""
+    """Every stack file lists planners and appliers."""
     for stack in subject.stacks:
         stack_settings = subject.settings(stack)
         if not isinstance(stack_settings, MissingRequirement) and stack_settings.plans is None:
             yield MissingRequirement(
-                f"{stack.file.name} has no snu:plans, so no plan can be made",
+                f"{stack.file.name} has no snu:plans, so no plan can be created",
                 f"scripts/snu plan-keys {stack.name} --out FOLDER",
             )
 
 
 def given_keys(subject: DoctorContext) -> Iterator[Finding]:
-    """Private keys for plans in the environment, if any, belong to one of the stacks."""
+    """Any private plan keys in the environment belong to one of the stacks."""
     plans = [
         stack_settings.plans
         for stack in subject.stacks
@@ -71,13 +71,11 @@ def given_keys(subject: DoctorContext) -> Iterator[Finding]:
         if _is_set(subject, SIGNING_KEY):
             known = {key for each in plans for key in each.planners.values()}
             if public_key(keys.signing_key(subject.stacks[0], environ)) not in known:
-                yield MissingRequirement(f"{SIGNING_KEY} is not the key of a planner of {_names(subject)}", _NEW_KEYS)
+                yield MissingRequirement(f"{SIGNING_KEY} does not belong to a planner of {_names(subject)}", _NEW_KEYS)
         if _is_set(subject, IDENTITY):
             known = {key for each in plans for key in each.appliers.values()}
             if str(keys.identity(subject.stacks[0], environ).to_public()) not in known:
-                yield MissingRequirement(
-                    f"{IDENTITY} is not the identity of an applier of {_names(subject)}", _NEW_KEYS
-                )
+                yield MissingRequirement(f"{IDENTITY} does not belong to an applier of {_names(subject)}", _NEW_KEYS)
     except OpsError as error:
         yield MissingRequirement(first_line(error), _NEW_KEYS)
 
@@ -117,7 +115,7 @@ def states(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def foundations(subject: DoctorContext) -> Iterator[Finding]:
-    """Every environment finds its foundation's outputs in its own backend."""
+    """Every environment's backend contains its foundation's outputs."""
     for stack in subject.stacks:
         stack_settings, state = subject.settings(stack), subject.state(stack)
         if not isinstance(stack_settings, EnvironmentSettings) or not isinstance(state, StackState):
@@ -127,11 +125,11 @@ def foundations(subject: DoctorContext) -> Iterator[Finding]:
         try:
             outputs = outputs_of(state.store, subject.project, identity.foundation)
         except OpsError:
-            continue  # the check of states has reported it
+            continue  # already reported by the check of states
         if any(environment not in (outputs.get(key) or {}) for key in ("registryEndpoints", "secretIds")):
             command = "up" if backend_of(stack).kind is BackendKind.FILE else "bootstrap"
             yield MissingRequirement(
-                f"the outputs of {identity.foundation} are missing in the backend of {stack.name}",
+                f"the outputs of {identity.foundation} are missing from the backend of {stack.name}",
                 f"scripts/snu {command} {identity.foundation}",
             )
 
@@ -157,13 +155,13 @@ def separation(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def images(subject: DoctorContext) -> Iterator[Finding]:
-    """The stack that images are promoted from runs images."""
+    """The stack to promote images from is running images."""
     names = {stack.name for stack in subject.stacks}
     for stack in subject.stacks:
         stack_settings = subject.settings(stack)
         source = stack_settings.promote_from if isinstance(stack_settings, EnvironmentSettings) else None
         if source is None or source in names:
-            continue  # the release itself promotes to it
+            continue  # the release itself promotes images to it
         try:
             running = StackImages.find(subject.project_dir, source, source_environ(subject.environ)).running
         except OpsError as error:
@@ -171,7 +169,7 @@ def images(subject: DoctorContext) -> Iterator[Finding]:
             continue
         if not running:
             yield MissingRequirement(
-                f"{source} runs no images, so there is nothing to promote to {stack.name}",
+                f"{source} does not run any images that could be promoted to {stack.name}",
                 f"scripts/snu images build {source}, then scripts/snu up {source}",
             )
 
@@ -192,7 +190,7 @@ def key_expiry(subject: DoctorContext) -> Iterator[Finding]:
         yield UncheckedRequirement("when the Scaleway API key expires", first_line(error))
         return
     except OpsError:
-        return  # the check of states has reported that there is no key
+        return  # the check of states has already reported that there is no key
     expires = key.get("expires_at")
     if expires and datetime.fromisoformat(expires) - datetime.now(UTC) < _EXPIRES_SOON:
         yield MissingRequirement(
@@ -202,7 +200,7 @@ def key_expiry(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
-    """GitHub has the deployment environments of the release workflow, with their secrets."""
+    """GitHub has the deployment environments and secrets that the release workflow needs."""
     try:
         required = workflow.secrets_by_environment(subject.project_dir)
     except OpsError as error:
@@ -211,7 +209,7 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
     if not required:
         return
     if subject.github is None:
-        yield UncheckedRequirement("GitHub's environments and secrets", "set GITHUB_TOKEN and give --repo OWNER/NAME")
+        yield UncheckedRequirement("GitHub's environments and secrets", "set GITHUB_TOKEN and use --repo OWNER/NAME")
         return
     hosted = subject.github.repository
     try:
@@ -223,18 +221,18 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
         if environment not in existing:
             yield MissingRequirement(
                 f"{hosted} has no deployment environment {environment}",
-                f"gh api --method PUT repos/{hosted}/environments/{environment}, then its rules: "
+                f"gh api --method PUT repos/{hosted}/environments/{environment}, then set its rules: "
                 "docs/explanation/workflows.md",
             )
             continue
         try:
             lacking = sorted(names - subject.github.secret_names(environment))
         except OpsError as error:
-            yield UncheckedRequirement(f"the secrets of GitHub's environment {environment}", first_line(error))
+            yield UncheckedRequirement(f"the secrets of the GitHub environment {environment}", first_line(error))
             continue
         for name in lacking:
             yield MissingRequirement(
-                f"GitHub's environment {environment} has no secret {name}",
+                f"the GitHub environment {environment} has no secret {name}",
                 f"gh secret set {name} --repo {hosted} --env {environment}",
             )
 

@@ -1,4 +1,4 @@
-"""The context of the checks: the stacks with their settings and states, and GitHub."""
+"""The context for the checks: GitHub, and the stacks with their settings and states."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 
 class MissingRequirement(NamedTuple):
-    """Something that a release needs and that is missing."""
+    """A missing requirement for a release."""
 
     problem: str
-    """In one line, without a full stop."""
+    """A single line without a full stop."""
     fix: str
-    """The command or other action that fixes it."""
+    """The command or other action that fixes the problem."""
 
 
 class UncheckedRequirement(NamedTuple):
-    """Something that could not be checked."""
+    """A requirement that could not be checked."""
 
     subject: str
     reason: str
 
 
 class Risk(NamedTuple):
-    """Something that works, but is less safe than it could be."""
+    """A setup that works but is less safe than it could be."""
 
     problem: str
-    """In one line, without a full stop."""
+    """A single line without a full stop."""
 
 
 Finding = MissingRequirement | UncheckedRequirement | Risk
@@ -54,18 +54,18 @@ class StackState(NamedTuple):
 
     store: Store
     environ: Mapping[str, str]
-    """The environment, with the passphrase."""
+    """The process environment, including the passphrase."""
 
 
 @dataclass(frozen=True, eq=False)
 class DoctorContext:
-    """The stacks of a release, read with the keys in an environment."""
+    """The stacks of a release, read with the keys from a process environment."""
 
     project_dir: Path
     stacks: tuple[Stack, ...]
     environ: Mapping[str, str]
     github: GitHub | None
-    """None without a repository or a token."""
+    """None if there is no repository or token."""
 
     _settings: dict[str, Settings | MissingRequirement] = field(default_factory=dict)
     _states: dict[str, StackState | Finding] = field(default_factory=dict)
@@ -115,7 +115,7 @@ def _read_settings(stack: Stack) -> Settings | MissingRequirement:
         return settings_of(stack)
     except OpsError as error:
         return MissingRequirement(
-            first_line(error), f"scripts/snu preview {stack.name} shows every problem of the file"
+            first_line(error), f"scripts/snu preview {stack.name}, which lists every problem in the file"
         )
 
 

@@ -1,7 +1,7 @@
-"""Checks of the GitHub repository: branch rules, environment rules, merges and workflow permissions.
+"""Checks the GitHub repository's branch rules, environment rules, merge settings and workflow permissions.
 
-Sources: GitHub's REST API, "Rules", "Deployment environments", "Deployment branch policies", "Actions permissions" and
-"Repositories".
+Sources: GitHub's REST API reference, sections "Rules", "Deployment environments", "Deployment branch policies",
+"Actions permissions" and "Repositories".
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from ops.github import READ_ADMINISTRATION, READ_ENVIRONMENTS, GitHub
 
 MAIN = "main"
 RELEASE_BRANCHES = ("production", "release_candidate", "production_hotfix")
-"""Pushed to by workflows. Anybody else with push access could start a release."""
+"""Branches that workflows push to. Anyone else with push access could start a release."""
 PROTECTED_BRANCHES = frozenset({MAIN, *RELEASE_BRANCHES})
 REVIEWED_ENVIRONMENT = "production"
-"""The GitHub environment whose required reviewers approve a plan."""
+"""The GitHub environment in which required reviewers approve a plan."""
 
 _ACTIONS_APP = 15368
-"""Id of the GitHub Actions app, which issues the workflows' tokens."""
+"""ID of the GitHub Actions app, which issues the workflows' tokens."""
 _REFUSE_PUSHES = frozenset(
     {"creation", "update", "deletion", "pull_request", "required_status_checks", "required_signatures", "merge_queue"}
 )
-"""Rule types that reject pushes of actors without bypass permission."""
+"""Rule types that reject pushes from actors without bypass permission."""
 _RULES = "Settings, Rules, Rulesets"
 
 
 def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
-    """Only protected branches may use release environments, and reviewers approve deployments to production."""
+    """Only protected branches can use release environments, and reviewers approve deployments to production."""
     github = subject.github
     if github is None:
         return  # reported by the check of secrets
@@ -39,23 +39,23 @@ def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
         required = workflow.branches_by_environment(subject.project_dir)
         existing = github.environments()
     except OpsError:
-        return  # reported by the check of secrets, too
+        return  # also reported by the check of secrets
     for name, needed in required.items():
         if name not in existing:
-            continue  # reported by the check of secrets, too
+            continue  # also reported by the check of secrets
         try:
             yield from _environment(github, name, needed)
         except OpsError as error:
-            yield UncheckedRequirement(f"the rules of GitHub's environment {name}", first_line(error))
+            yield UncheckedRequirement(f"the rules of the GitHub environment {name}", first_line(error))
 
 
 def _environment(github: GitHub, name: str, needed: frozenset[str]) -> Iterator[Finding]:
-    subject = f"GitHub's environment {name}"
+    subject = f"the GitHub environment {name}"
     fix = f"Settings, Environments, {name}: docs/explanation/workflows.md"
     environment = github.document(f"environments/{name}", subject, READ_ENVIRONMENTS)
     policy = environment.get("deployment_branch_policy")
     if policy is None:
-        yield MissingRequirement(f"any branch, and so any pull request, may use {subject}", fix)
+        yield MissingRequirement(f"any branch, and so any pull request, can use {subject}", fix)
     elif policy.get("custom_branch_policies"):
         listed = github.document(
             f"environments/{name}/deployment-branch-policies?per_page=100", subject, READ_ENVIRONMENTS
@@ -64,22 +64,22 @@ def _environment(github: GitHub, name: str, needed: frozenset[str]) -> Iterator[
         others = {each["name"] for each in listed["branch_policies"]} - (branches & PROTECTED_BRANCHES)
         if others:
             yield MissingRequirement(
-                f"{subject} may be used from unprotected branches or tags: {', '.join(sorted(others))}", fix
+                f"{subject} can be used from unprotected branches or tags: {', '.join(sorted(others))}", fix
             )
         if lacking := sorted(needed - branches):
             yield MissingRequirement(
-                f"{subject} may not be used from {', '.join(lacking)}, where workflows need it", fix
+                f"{subject} cannot be used from {', '.join(lacking)}, where workflows need it", fix
             )
     if name == REVIEWED_ENVIRONMENT:
         rules = environment.get("protection_rules") or []
         if not any(rule.get("type") == "required_reviewers" and rule.get("reviewers") for rule in rules):
             yield MissingRequirement(f"{subject} has no required reviewers, so plans are applied without approval", fix)
         elif environment.get("can_admins_bypass"):
-            yield MissingRequirement(f"administrators may bypass the required reviewers of {subject}", fix)
+            yield MissingRequirement(f"administrators can bypass the required reviewers of {subject}", fix)
 
 
 def branch_rules(subject: DoctorContext) -> Iterator[Finding]:
-    """Changes to main need a review, and pushes to release branches are restricted to workflows."""
+    """Changes to main require a review, and only workflows can push to release branches."""
     github = subject.github
     if github is None or not workflow.branches_by_environment(subject.project_dir):
         return
@@ -101,13 +101,13 @@ def _main(rules: list[dict[str, Any]]) -> Iterator[Finding]:
     reviews = [rule.get("parameters") or {} for rule in rules if rule["type"] == "pull_request"]
     if not any(each.get("required_approving_review_count") for each in reviews):
         yield MissingRequirement(
-            f"{MAIN} accepts changes without approval", f"{_RULES}: require a pull request, 1 approval"
+            f"{MAIN} accepts changes without approval", f"{_RULES}: require a pull request with 1 approval"
         )
     elif not any(
         each.get("dismiss_stale_reviews_on_push") or each.get("require_last_push_approval") for each in reviews
     ):
         yield MissingRequirement(
-            f"approvals of pull requests to {MAIN} stay valid after further commits",
+            f"approvals of pull requests to {MAIN} stay valid after new commits",
             f"{_RULES}: dismiss stale approvals when new commits are pushed",
         )
     methods = [each["allowed_merge_methods"] for each in reviews if "allowed_merge_methods" in each]
@@ -125,7 +125,7 @@ def _release_branch(
     restricting = {rule["ruleset_id"]: rule["type"] for rule in rules if rule["type"] in _REFUSE_PUSHES}
     if not restricting:
         yield MissingRequirement(
-            f"anybody with write access can push to {branch}, and so start a release or alter the base of a hotfix",
+            f"anyone with write access can push to {branch}, and so start a release or change the base of a hotfix",
             f"{_RULES}: restrict updates of {branch}",
         )
     for ruleset, kind in restricting.items():
@@ -137,23 +137,23 @@ def _release_branch(
             may_push = ("Integration", _ACTIONS_APP, "always") in actors
         else:
             yield UncheckedRequirement(
-                f"whether workflows may push to {branch}", "the token may not read the bypass list of the ruleset"
+                f"whether workflows can push to {branch}", "the token cannot read the ruleset's bypass list"
             )
             continue
         if not may_push:
             yield MissingRequirement(
-                f"the rule {kind} of the ruleset {rule_set.get('name')!r} keeps workflows from pushing to {branch}",
-                f"{_RULES}, {rule_set.get('name')}: add the app GitHub Actions to the bypass list",
+                f"the rule {kind} of the ruleset {rule_set.get('name')!r} prevents workflows from pushing to {branch}",
+                f"{_RULES}, {rule_set.get('name')}: add the GitHub Actions app to the bypass list",
             )
 
 
 def _in_workflow(subject: DoctorContext) -> bool:
-    """Whether this runs in a workflow, with its own token."""
+    """Whether the checks run in a workflow, with the workflow's token."""
     return subject.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def merges(subject: DoctorContext) -> Iterator[Finding]:
-    """Pull requests can be merged with a merge commit, and workflows may open them."""
+    """Pull requests can be merged with a merge commit, and workflows are allowed to open them."""
     github = subject.github
     if github is None or not workflow.branches_by_environment(subject.project_dir):
         return
@@ -162,7 +162,7 @@ def merges(subject: DoctorContext) -> Iterator[Finding]:
         allowed = github.document("", f"the settings of {repository}").get("allow_merge_commit")
         if allowed is None:
             yield UncheckedRequirement(
-                "how pull requests may be merged", "the token may not read the repository's settings"
+                "how pull requests can be merged", "the token cannot read the repository's settings"
             )
         elif not allowed:
             yield MissingRequirement(
@@ -172,9 +172,9 @@ def merges(subject: DoctorContext) -> Iterator[Finding]:
         permissions = github.document("actions/permissions/workflow", "workflow permissions", READ_ADMINISTRATION)
         if not permissions.get("can_approve_pull_request_reviews"):
             yield MissingRequirement(
-                f"workflows of {repository} may not open pull requests, so releases cannot be merged back into {MAIN}",
+                f"workflows in {repository} cannot open pull requests, so releases cannot be merged back into {MAIN}",
                 f"gh api --method PUT repos/{repository}/actions/permissions/workflow "
                 "-F can_approve_pull_request_reviews=true",
             )
     except OpsError as error:
-        yield UncheckedRequirement("whether workflows may open pull requests", first_line(error))
+        yield UncheckedRequirement("whether workflows can open pull requests", first_line(error))

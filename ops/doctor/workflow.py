@@ -1,4 +1,4 @@
-"""Reads from the release workflows which GitHub environments and secrets their jobs need."""
+"""Determines from the release workflows which GitHub environments and secrets their jobs need."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
 
 
 def secrets_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
-    """The secrets that each GitHub environment needs; empty for a project without the workflow.
+    """The secrets that each GitHub environment needs; empty if the project does not have the workflow.
 
     Raises OpsError if the workflow cannot be read.
     """
@@ -33,7 +33,7 @@ def secrets_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
 def branches_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
     """The branches from which release workflows use each GitHub environment.
 
-    Empty for a project without them. Raises OpsError if a workflow cannot be read.
+    Empty if the project has no release workflows. Raises OpsError if a workflow cannot be read.
     """
     branches: dict[str, set[str]] = defaultdict(set)
     for file in FILES:
@@ -43,13 +43,13 @@ def branches_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
 
 
 def _pushed(path: Path) -> set[str]:
-    """The branches that trigger a workflow; one that is started manually runs on ``production``."""
+    """The branches that trigger a workflow. Manually started workflows run on ``production``."""
     events = yaml_file.read(path).values["on"]
     return {*(events.get("push") or {}).get("branches", ()), *(["production"] if "workflow_dispatch" in events else [])}
 
 
 def environments_of_keys(project: Path, stack: str) -> dict[str, list[str]]:
-    """The GitHub environments that need the stack's private keys for plans, by secret name.
+    """The GitHub environments that need the stack's private plan keys, by secret name.
 
     Raises OpsError if the workflow cannot be read.
     """
@@ -68,7 +68,7 @@ def _commands(job: Mapping[str, Any]) -> list[str]:
 
 
 def _jobs(project: Path, file: str = FILE) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each job with its GitHub environment's name."""
+    """Each job with the name of its GitHub environment."""
     path = project / file
     if not path.exists():
         return

@@ -1,1 +1,1 @@
-"""Drift: live resources that differ from the state, and orphans that are in no state. Read-only."""
+"""Drift detection: live resources that differ from the state, and orphans that are not in any state. Read-only."""

@@ -1,4 +1,4 @@
-"""Checks a stack for drift: reads each of its live resources, and writes nothing."""
+"""Checks a stack for drift by reading all of its live resources, without writing anything."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class StateUnavailableError(OpsError):
 
 
 class NoStateError(StateUnavailableError):
-    """The stack was never brought up."""
+    """The stack has never been deployed."""
 
 
 @dataclass
 class _Results:
-    """What the check has found so far."""
+    """The results of the check so far."""
 
     findings: list[Finding] = field(default_factory=list)
     problems: list[OpsError] = field(default_factory=list)
@@ -49,9 +49,10 @@ class _Results:
 
 
 def check_drift(project_dir: Path, name: str, engine: EngineChoice, parallel: int = 16) -> StackDrift:
-    """The drift of a stack; for a foundation, with the orphans in its project.
+    """The drift of a stack. For a foundation, includes the orphans in its project.
 
-    Whatever could not be checked is one of its problems. Raises StateUnavailableError, and OpsError when cancelled.
+    Anything that could not be checked is listed in ``problems``. Raises StateUnavailableError, and OpsError if
+    cancelled.
     """
     results = _Results()
     try:
@@ -89,7 +90,7 @@ def _open(project_dir: Path, name: str, engine: EngineChoice) -> Session:
 
 
 def _read_resources(session: Session, parallel: int, results: _Results) -> None:
-    """Raises OpsError when the results would be meaningless."""
+    """Read the live resources. Raises OpsError if the results would be meaningless."""
     before, display = _stable_state(session, session.observed.stored), SilentDisplay()
     try:
         result = session.engine.preview_refresh(session.operation(Options(parallel=parallel), display.on_event))
@@ -112,27 +113,28 @@ def _read_resources(session: Session, parallel: int, results: _Results) -> None:
 
 
 def _stable_state(session: Session, stored: StoredCheckpoint | None) -> str:
-    """A tag that changes with the state. Raises OpsError when the stack is locked, or a run was interrupted."""
+    """A tag that changes with the state. Raises OpsError if the stack is locked or a run was interrupted."""
     store, project, name = session.store, session.project, session.stack.name
     owners = [lock.owner for lock in locks_of(store, project, name) if not lock.liveness.is_stale]
     if owners:
         raise OpsError(
-            f"{name} is locked by {owners[0]}, whose changes are not drift. Run the command again when it has ended.",
+            f"{name} is locked by {owners[0]}. Changes in progress are not drift. Run the command again when that run "
+            "has finished.",
             ExitCode.LOCKED,
         )
     if pending_names(stored):
         raise OpsError(
-            f"{name}: an earlier run was interrupted and has left pending operations. Run "
-            f"`scripts/snu recover {name}` first.",
+            f"{name}: an earlier run was interrupted and left pending operations. Run `scripts/snu recover {name}` "
+            "first.",
             ExitCode.INTERRUPTED,
         )
     return stored.tag if stored else ""
 
 
 def _errors(record: OperationRecord, name: str) -> Iterator[OpsError]:
-    """Why resources could not be read: one error for each cause."""
+    """One error for each reason why resources could not be read."""
     errors = [each for each in record.diagnostics if each.severity == "error"]
-    resource_errors = [each for each in errors if each.urn]  # the CLI adds a "preview failed" of its own
+    resource_errors = [each for each in errors if each.urn]  # the CLI adds its own "preview failed"
     if resource_errors:
         yield from _unread(
             (name_of(each.urn), OpsError(cause_of(each.message), ExitCode.FAILED)) for each in resource_errors
@@ -144,7 +146,7 @@ def _errors(record: OperationRecord, name: str) -> Iterator[OpsError]:
 
 
 def _unread(causes: Iterable[tuple[str, OpsError]]) -> Iterator[OpsError]:
-    """One error for each cause, with the resources that it kept from being read."""
+    """One error for each cause, naming the resources that could not be read."""
     names: dict[tuple[str, ExitCode], set[str]] = {}
     for name, cause in causes:
         names.setdefault((str(cause), cause.code), set()).add(name)

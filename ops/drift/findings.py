@@ -19,13 +19,13 @@ class StackDrift:
     resources: int
     """Number of resources that were read."""
     findings: tuple[Finding, ...] = ()
-    """Sorted by kind, name and id, so that the same drift always reads the same."""
+    """Sorted by kind, name and id, so the same drift always produces the same report."""
     problems: tuple[str, ...] = ()
     """What could not be checked, and why; the findings may then be incomplete."""
     code: ExitCode = ExitCode.OK
     """Exit code of the first problem."""
     overwritten: str = ""
-    """Set when the state is older than the one that the last run left, which makes findings unreliable."""
+    """Set if the state is older than the one left by the last run, which makes the findings unreliable."""
 
     def of(self, kind: FindingKind) -> list[Finding]:
         return [each for each in self.findings if each.kind is kind]

@@ -1,4 +1,4 @@
-"""The GitHub issue with a stack's drift, identified by a hidden marker."""
+"""The GitHub issue that reports a stack's drift, identified by a hidden marker."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def update_issue(
 ) -> IssueResult:
     """Open or update the stack's issue with this text; close it if the text is None.
 
-    Only issues that the token's owner has written, with the label, are considered. Raises OpsError when GitHub
-    rejects a request or cannot be reached.
+    Only labelled issues written by the token's owner are considered. Raises OpsError if GitHub rejects a request or
+    cannot be reached.
     """
     first_line = marker(stack, _KIND)
     with readable_errors(repository, "repository", repository.name, WRITE_ISSUES), client(repository, token) as github:
@@ -54,7 +54,7 @@ def update_issue(
 def _update(hosted: Hosted, author: str, stack: str, first_line: str, text: str | None) -> IssueResult:
     ours = [each for each in hosted.get_issues(state="all", labels=[LABEL]) if is_ours(each, author, first_line)]
     ours.sort(key=lambda issue: issue.number)
-    for duplicate in ours[1:]:  # created by concurrent runs, or after a lost response
+    for duplicate in ours[1:]:  # created by concurrent runs or after a lost response
         _close(duplicate)
     if text is None:
         return _closed(ours[0]) if ours else IssueResult(Outcome.UNCHANGED)

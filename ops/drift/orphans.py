@@ -1,4 +1,4 @@
-"""Orphans: live resources of a foundation's project or applications that are in no stack's state."""
+"""Orphans: live resources of a foundation's project or applications that are not in any stack's state."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ _NAMES = ("name", "hostname", "subdomain", "description")
 
 
 def orphans_of(session: Session, environ: Mapping[str, str]) -> list[Finding]:
-    """The orphans of a foundation; none if it is not up. ``environ``: the process environment, without a stack's.
+    """The orphans of a foundation; empty if it is not deployed.
 
-    Raises OpsError and StoreError when any state or list cannot be read, as orphans cannot be told then.
+    ``environ``: the process environment, without any stack's variables. Raises OpsError or StoreError if any state or
+    list cannot be read, because orphans cannot be identified then.
     """
     from infra.settings import FoundationSettings
 
@@ -46,10 +47,10 @@ def orphans_of(session: Session, environ: Mapping[str, str]) -> list[Finding]:
         return []
     search = _Search(session, settings, project_id)
     listed = {each.id: each for each in search.listed()}
-    # States are read after the lists, so that what was just being created is in a state, or pending.
+    # States are read after the lists, so that resources being created are already in a state, or pending.
     known = _known(session, environ) | {each.id for each in settings.drift.ignore_orphans}
     suspects = listed.keys() - known
-    # Listed again, as what was just being deleted has left the state.
+    # Listed again, as resources being deleted have already left the state.
     return [each for each in search.listed() if each.id in suspects] if suspects else []
 
 
@@ -66,8 +67,8 @@ def _known(session: Session, environ: Mapping[str, str]) -> set[str]:
                 continue
             if any(each.get("type") == CREATING for each in checkpoint.latest.get("pending_operations") or []):
                 raise OpsError(
-                    f"Orphans were not checked: {stack} is being changed, or a run was interrupted. Try again when it "
-                    f"has ended, or run `scripts/snu recover {stack}`.",
+                    f"Orphans were not checked: {stack} is being changed, or a run was interrupted. Try again when "
+                    f"the run has finished, or run `scripts/snu recover {stack}`.",
                     ExitCode.INTERRUPTED,
                 )
             ids |= resource_ids(checkpoint.latest)
@@ -75,7 +76,7 @@ def _known(session: Session, environ: Mapping[str, str]) -> set[str]:
 
 
 def _stores(session: Session, environ: Mapping[str, str]) -> dict[str, Store]:
-    """The stores by address. An environment's store has its previews' states, too."""
+    """The stores by address. An environment's store also contains its previews' states."""
     stores = {session.store.address: session.store}
     for stack in _environments(session.stack):
         try:
@@ -91,7 +92,7 @@ def _stores(session: Session, environ: Mapping[str, str]) -> dict[str, Store]:
 
 
 def _environments(foundation: Stack) -> Iterator[Stack]:
-    """The environments of a foundation, without previews."""
+    """The environments of a foundation, excluding previews."""
     for name in stack_names(foundation.project_dir):
         stack = find_stack(foundation.project_dir, name)
         identity = stack.config.get("snu:environment")
@@ -106,14 +107,17 @@ def _environments(foundation: Stack) -> Iterator[Stack]:
 
 @dataclass(frozen=True)
 class _Search:
-    """Lists live resources that stacks of a foundation may have created."""
+    """Lists live resources that a foundation's stacks may have created."""
 
     session: Session
     settings: FoundationSettings
     project_id: str
 
     def listed(self) -> Iterator[Finding]:
-        """Excludes what the project creates outside of Pulumi. Raises OpsError when Scaleway cannot be read."""
+        """Live resources, except those that the project creates outside Pulumi.
+
+        Raises OpsError if Scaleway cannot be read.
+        """
         finder = Finder(Client.of(self.session.stack, self.session.environ))
         secrets = (naming.environment_state_secret, naming.state_reader_secret)
         bootstrapped = {secret(name) for secret in secrets for name in self.settings.environments}
@@ -130,7 +134,7 @@ class _Search:
         yield from self._buckets()
 
     def _access(self, finder: Finder) -> Iterator[Finding]:
-        """The organization's applications with the project's names, and their policies and keys."""
+        """The organization's applications with this project's names, and their policies and keys."""
         names, ids = self._application_names(), set[str]()
         query = {"organization_id": self.settings.organization_id}
         for id_, application in finder.existing(catalogue.APPLICATION, query):
@@ -148,7 +152,7 @@ class _Search:
         return names.union(*map(naming.applications, self.settings.environments))
 
     def _buckets(self) -> Iterator[Finding]:
-        """The project's buckets, if states are kept in buckets; otherwise the key may lack the permission."""
+        """The project's buckets. Empty unless states are stored in buckets, as the key may lack the permission."""
         own = backend.backend_of(self.session.stack)
         if own.kind is not backend.BackendKind.FOUNDATION:
             return
@@ -158,7 +162,7 @@ class _Search:
         finally:
             account.close()
         project = self.settings.project.name
-        # Created by `snu bootstrap` and by the crash alerts job, outside of Pulumi.
+        # Created by `snu bootstrap` and by the crash alerts job, outside Pulumi.
         expected = {
             bucket(project, environment)
             for bucket in (naming.environment_state_bucket, naming.alerts_bucket)
@@ -170,7 +174,7 @@ class _Search:
 
 
 def _is_managed_by_scaleway(resource: Object) -> bool:
-    """Whether Scaleway created it for itself, such as a data source for its logs or another product's secret."""
+    """Whether Scaleway created the resource for its own use, such as a log data source or another product's secret."""
     return resource.get("origin") == "scaleway" or resource.get("managed") is True
 
 

@@ -1,4 +1,4 @@
-"""Reports of a stack's drift, for the terminal, a GitHub issue and Slack."""
+"""Formats a stack's drift for the terminal, a GitHub issue and Slack."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _TITLES = {
     FindingKind.CHANGED: "Changed",
     FindingKind.SCHEDULED: "Scheduled for deletion",
     FindingKind.FAILED: "In error",
-    FindingKind.ORPHAN: "Orphans: in the project, but in no state",
+    FindingKind.ORPHAN: "Orphans: in the project, but not in any state",
 }
 _LISTS_LIMIT = LIMIT - 8_000
-"""Characters for the lists; the rest is for the text around them."""
+"""Maximum characters for the lists; the rest is reserved for the surrounding text."""
 _PROBLEMS_LIMIT = 6_000
 _SLACK_ITEMS = 10
-"""Findings in a Slack message, and properties of each."""
+"""Maximum number of findings in a Slack message, and of properties per finding."""
 _SLACK_LENGTH = 100
-"""Characters of a name in a Slack message."""
+"""Maximum characters of a name in a Slack message."""
 
 
 def document(drift: StackDrift) -> dict[str, Any]:
-    """The drift as ``--json`` prints it."""
+    """The drift as printed with ``--json``."""
     content = asdict(drift)
     del content["code"]
     for finding in content["findings"]:
@@ -48,7 +48,7 @@ def document(drift: StackDrift) -> dict[str, Any]:
 
 
 def headline(drift: StackDrift) -> str:
-    """``1 changed, 2 deleted``; or ``no drift``, provided that everything could be checked."""
+    """Such as ``1 changed, 2 deleted``, or ``no drift`` if everything could be checked."""
     counts = ((len(drift.of(kind)), kind) for kind in FindingKind)
     plural = {FindingKind.ORPHAN: "orphans"}
     parts = [f"{number} {kind if number == 1 else plural.get(kind, kind)}" for number, kind in counts if number]
@@ -79,7 +79,7 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
 
 
 def _advice(drift: StackDrift, code: Callable[[str], str]) -> Iterator[str]:
-    """How to undo and how to keep the findings. ``code``: how a command or name is written."""
+    """How to undo or keep the findings. ``code`` formats a command or name."""
     for remedy in remedies_for(drift.stack, drift.findings):
         yield f"{remedy.purpose}: {code(remedy.command)}"
     file, refresh = code(f"Pulumi.{drift.stack}.yaml"), code(f"scripts/snu refresh {drift.stack}")
@@ -93,12 +93,12 @@ def _advice(drift: StackDrift, code: Callable[[str], str]) -> Iterator[str]:
 
 
 def markdown(drift: StackDrift) -> str:
-    """Without times, so that the same drift always reads the same."""
+    """Markdown for an issue. Contains no times, so the same drift always produces the same text."""
     lists = {title: [_listed(each) for each in drift.of(kind)] for kind, title in _TITLES.items()}
     parts = [
         f"### Drift of {code(drift.stack)}: {headline(drift)}",
         f"Live resources on Scaleway differ from what the last update of the stack {code(drift.stack)} deployed. "
-        "`docs/how-to/drift.md` explains what to do. This issue is updated automatically, and closed once the drift is "
+        "`docs/how-to/drift.md` explains what to do. This issue is updated automatically and closed once the drift is "
         "resolved.",
         *([f"**Warning:** {drift.overwritten}"] if drift.overwritten else []),
         lists_markdown(lists, _LISTS_LIMIT),
@@ -115,7 +115,7 @@ def _listed(finding: Finding) -> Listed:
 
 
 def slack_text(drift: StackDrift, url: str = "") -> str:
-    """A Slack message with names, but without values. ``url``: address of the issue."""
+    """A Slack message with names but no values. ``url``: the issue's address."""
     lines = [f"*Drift of {_in_code(drift.stack)}*: {headline(drift)}", *map(_slack_line, drift.findings[:_SLACK_ITEMS])]
     if (more := len(drift.findings) - _SLACK_ITEMS) > 0:
         lines.append(f"… and {counted(more, 'more finding')}")

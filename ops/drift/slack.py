@@ -1,4 +1,4 @@
-"""Messages to a Slack channel, through its incoming webhook."""
+"""Posts messages to a Slack channel through an incoming webhook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 20.0
 
 
 def webhook(environ: Mapping[str, str]) -> str:
-    """The webhook's address, which is a secret. Raises OpsError when it is missing or not https."""
+    """The webhook's address, which is a secret. Raises OpsError if it is missing or not https."""
     url = environ.get(WEBHOOK, "").strip()
     try:
         parts = urlsplit(url)
@@ -30,7 +30,7 @@ def webhook(environ: Mapping[str, str]) -> str:
 
 
 def post(url: str, text: str) -> None:
-    """Raises OpsError, without the address, when Slack does not accept the message."""
+    """Post a message. Raises OpsError, omitting the address, if Slack does not accept it."""
     import httpx
 
     problem = ""

@@ -65,7 +65,7 @@ def test_the_cli_adopts_like_the_embedded_engine(
             }
             assert changed == embedded.keys(), engine
         again = _well(live.adopt(stack, *sources, "--yes", engine="pulumi"))
-        assert "there is nothing left to adopt" in again.stdout
+        assert "nothing left to adopt" in again.stdout
         _well(live.adopt(stack, "--undo", "--yes", engine="pulumi"))
         assert not live.lab.state_file(stack).exists()
         assert live.lab.journal() == written

@@ -504,7 +504,7 @@ def _warn_of_a_changed_access(lab: Lab) -> None:
     listed = snu(lab, "keys", "list", FOUNDATION).stdout
     for name, (application, *_) in STORED.items():
         assert re.search(
-            rf"^{application}: .*, key in the secret {name} \(1 key\)\n  {before[name]},", listed, re.MULTILINE
+            rf"^{application}: .*, key stored in the secret {name} \(1 key\)\n  {before[name]},", listed, re.MULTILINE
         )
     refused = snu(
         lab, "keys", "make", FOUNDATION, "snu-alerts-local", "--out", str(lab.project.directory.parent / "out")

@@ -74,7 +74,7 @@ def _unlock_by_force(lab: Lab, answer: str) -> Run:
         )
         assert process.stdout is not None
         asked = ""
-        while not asked.endswith("every lock: ") and (character := process.stdout.read(1)):
+        while not asked.endswith("all locks: ") and (character := process.stdout.read(1)):
             asked += character
         os.write(terminal, f"{answer}\n".encode())
         stdout, stderr = process.communicate(timeout=60)
@@ -103,7 +103,7 @@ def test_a_live_owner_is_named_and_unlocked_by_force_only(lab: Lab) -> None:
         assert lab.up("local").returncode == ExitCode.LOCKED
         forced = _unlock_by_force(lab, "local")
         assert forced.returncode == ExitCode.OK, forced.stderr
-        assert "is only paused continues without its lock" in forced.stdout
+        assert "is only paused, it continues without its lock" in forced.stdout
         assert "local is not locked" in lab.project.snu("unlock", "local").stdout
 
 

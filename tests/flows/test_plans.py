@@ -357,7 +357,7 @@ def test_a_discarded_plan_cannot_be_applied(lab: PlanLab) -> None:
     state = lab.lab.state_file(STACK).read_bytes()
     discarded = snu("plan", "discard", STACK, "--yes")
     assert discarded.returncode == ExitCode.OK, discarded.stderr
-    assert "it cannot be applied any more" in discarded.stdout
+    assert "it can no longer be applied" in discarded.stdout
     refused = lab.apply()
     assert refused.returncode == ExitCode.REFUSED
     assert "This plan was discarded by" in refused.stderr

@@ -107,7 +107,7 @@ def test_a_plan_says_what_it_changes_in_cost(lab: PlanLab, tmp_path: Path) -> No
     """The plan makes the memory of one always running api smaller: from 2 GB to 1 GB."""
     markdown = tmp_path / "cost.md"
     planned = lab.make_plan(tmp_path / "cost.plan", "--markdown", str(markdown))
-    said = "Cost: -5.26 € a month idle, -5.26 € at full scale, at Scaleway's prices of "
+    said = "Cost: -5.26 € a month idle, -5.26 € at full scale, at Scaleway's prices as of "
     assert said in planned.stdout
     assert said in markdown.read_text()
 

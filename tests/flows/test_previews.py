@@ -328,7 +328,7 @@ def test_a_sweep_is_a_dry_run_without_yes(previews: PreviewLab, hub: FakeGitHub)
         "pr-11  remove from the cloud: it exists in the cloud but not in any state",
         "    container pr-11-api",
         "stack local  skipped: not a preview environment name",
-        "4 environments to remove. Nothing was changed; remove with --yes.",
+        "4 environments to remove. Nothing was changed; use --yes to remove.",
     ):
         assert line in shown, shown
     assert swept(previews) == expected

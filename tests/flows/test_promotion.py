@@ -31,7 +31,7 @@ def test_a_change_goes_from_ci_to_production(stages: Stages) -> None:
     run = stages.ok("promote", "ci", "stage", "--commit", "--markdown", "log.md", "--slack", "log.slack")
     assert {name: stages.digests("stage")[name] for name in APPS} == running
     assert "antivirus" in run.stdout
-    assert "Unchanged, not run by ci" in run.stdout
+    assert "Unchanged because ci does not run them" in run.stdout
     assert stages.message().startswith("Promote ci to stage: api\n")
     assert f"{fix[:8]} Mend the api (Test)" in stages.message()
     assert "Not deployed yet" not in stages.message()
@@ -54,7 +54,7 @@ def test_a_change_goes_from_ci_to_production(stages: Stages) -> None:
     stages.release("production", "stage")
     assert {name: stages.runs("production")[name] for name in APPS} == running
     again = stages.ok("promote", "stage", "production", "--commit")
-    assert "Nothing to promote: Pulumi.production.yaml already names what stage runs." in again.stdout
+    assert "Nothing to promote: Pulumi.production.yaml already lists the images that stage runs." in again.stdout
     assert stages.message().startswith("Promote stage to production")
     listed = json.loads(stages.ok("releases", "stage", "--json").stdout)["releases"]
     assert [each["release"] for each in listed] == [newest.name, first.name]
@@ -320,7 +320,7 @@ def test_nothing_is_deleted_if_usage_is_unknown(stages: Stages) -> None:
     stages.write_state("pr-7", "{")
     run = stages.snu("images", "clean", "ci", "--yes")
     assert run.returncode == ExitCode.ENVIRONMENT
-    assert "The images that ci runs are unknown" in run.stderr
+    assert "Cannot determine which images ci runs" in run.stderr
     assert "Nothing was deleted" in run.stderr
     stages.lab.state_file("pr-7").unlink()
     (stages.folder / ".git/shallow").write_text(f"{stages.git.head.target}\n")
@@ -418,7 +418,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     assert "production has no release yet" in stages.ok("release", "check", "production").stdout
     old = deployed("stage", "ci")
     first, second = twice("release", "publish", "stage")
-    assert "pushed, at" in first
+    assert "pushed at" in first
     assert "is already pushed" in second
     released = deployed("production", "stage")
     first, second = twice("release", "publish", "production", "--branch", "production")
@@ -430,7 +430,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     first, second = twice("release", "finish", "production", "--branch", "release_candidate", *github)
     assert "Pull request opened: https://github.example/octo/snu/pull/1" in first
     assert "Pull request already exists: https://github.example/octo/snu/pull/1" in second
-    assert "can be deleted, with --delete-branch" in second
+    assert "can be deleted with --delete-branch" in second
     assert f"contains commit {released[:12]}" in stages.ok("release", "check", "production").stdout
 
     # Another release overtakes a run that still has the old commit.

@@ -83,9 +83,9 @@ def test_gives_up_after_the_time_allowed() -> None:
 @pytest.mark.parametrize(
     ("script", "waited"),
     [
-        (["no answer from Scaleway"], 30),
-        (["creating"] * 20 + ["no answer from Scaleway"], 49),
-        (["no answer from Scaleway", "creating"] * 50 + ["ready"], 100),
+        (["no response from Scaleway"], 30),
+        (["creating"] * 20 + ["no response from Scaleway"], 49),
+        (["no response from Scaleway", "creating"] * 50 + ["ready"], 100),
     ],
 )
 def test_gives_up_when_scaleway_is_silent(script: list[str], waited: int) -> None:
@@ -107,8 +107,8 @@ def api_of_scaleway(answer: httpx.Response) -> Api:
     [
         (httpx.Response(200, json={"status": "ready", "error_message": None}), "ready", ""),
         (httpx.Response(200, json={"status": "error", "error_message": "no port"}), "error", "no port"),
-        (httpx.Response(429), "no answer from Scaleway", ""),
-        (httpx.Response(503), "no answer from Scaleway", ""),
+        (httpx.Response(429), "no response from Scaleway", ""),
+        (httpx.Response(503), "no response from Scaleway", ""),
     ],
 )
 def test_a_container_has_the_status_that_scaleway_gives(answer: httpx.Response, status: str, message: str) -> None:

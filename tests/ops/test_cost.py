@@ -117,7 +117,11 @@ def test_an_instance_is_billed_by_size_and_volume() -> None:
         (INSTANCE, {"nodeType": "DB-DEV-S", "isHaCluster": True}, "two nodes"),
         (CONTAINER, container() | {"cpuLimit": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}, "an unknown cpuLimit"),
         (JOB, {"cron": {"schedule": "0 4 * * *"}, "timeout": "[secret]"}, "an unknown timeout"),
-        (JOB, {"cron": {"schedule": "now"}, "timeout": "1m", "cpuLimit": 70, "memoryLimit": 128}, "whose schedule"),
+        (
+            JOB,
+            {"cron": {"schedule": "now"}, "timeout": "1m", "cpuLimit": 70, "memoryLimit": 128},
+            "a schedule that is invalid",
+        ),
     ],
 )
 def test_unpriced_resources_are_reported(type_: str, inputs: dict[str, Any], says: str) -> None:
@@ -173,7 +177,7 @@ def test_a_plan_reports_the_change_of_cost(steps: list[Step], says: str) -> None
     text = cost_text(OperationRecord.of(steps))
     assert says in text
     assert bool(text) == bool(says)
-    assert not says or f"prices of {PRICES.date}" in text
+    assert not says or f"prices as of {PRICES.date}" in text
 
 
 def test_a_diff_reports_the_change_of_cost_by_stack() -> None:
@@ -222,11 +226,11 @@ def test_the_command_shows_stacks_apps_and_the_total(project: Project) -> None:
     rows = [line.split() for line in ended.stdout.splitlines()]
     assert ["api", "37.42", "37.42"] in rows
     assert ["production-state", "0.20", "198.35"] in rows
-    assert f"Prices of {PRICES.date}" in ended.stdout
+    assert f"Prices as of {PRICES.date}" in ended.stdout
     assumed = PRICES.assumptions
     for words in (
-        *("Not included: egress", "without VAT", "Idle: every app at its minScale", "sql-vcpu-hour"),
-        f"Assumed: {assumed.sql_gigabytes} GB in a Serverless SQL database, {assumed.registry_gigabytes} GB in a",
+        *("Not included: egress", "excluding VAT", "Idle: every app at minScale", "sql-vcpu-hour"),
+        f"Assumed: {assumed.sql_gigabytes} GB per Serverless SQL database, {assumed.registry_gigabytes} GB per",
         "From secondary sources",
     ):
         assert words in ended.stdout

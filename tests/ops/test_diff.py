@@ -134,7 +134,7 @@ def test_changes_of_settings(repository: Repository) -> None:
     text = diff(repository, f"base..{head}", "--stack", "production", "--stack", "preview", "--markdown", "-").stdout
     assert text.startswith(f"### `base ({found['base']['commit'][:8]})` to `{head[:8]}`: 2 stacks changed\n")
     assert "- `admin-domain` · `scaleway:containers:Domain`, because of `hostname`\n" in text
-    assert "\nCost: -6.73 € a month idle, -6.73 € at full scale, at Scaleway's prices of " in text
+    assert "\nCost: -6.73 € a month idle, -6.73 € at full scale, at Scaleway's prices as of " in text
     production = text[text.index("#### Stack `production`") :]
     assert production.index("**To replace: 1**") < production.index("**To update")
 

@@ -94,20 +94,23 @@ def no_policy(name: str) -> Callable[[FakeGitHub], None]:
     [
         (
             rule(PRODUCTION, deployment_branch_policy=None),
-            "any branch, and so any pull request, may use GitHub's env",
+            "any branch, and so any pull request, can use the GitHub env",
         ),
         (
             policy("feature/*"),
-            "GitHub's environment production may be used from unprotected branches or tags: feature/*",
+            "the GitHub environment production can be used from unprotected branches or tags: feature/*",
         ),
-        (policy("main", "tag"), "GitHub's environment production may be used from unprotected branches or tags: main"),
-        (no_policy("production_hotfix"), "environment stage may not be used from production_hotfix"),
+        (
+            policy("main", "tag"),
+            "the GitHub environment production can be used from unprotected branches or tags: main",
+        ),
+        (no_policy("production_hotfix"), "environment stage cannot be used from production_hotfix"),
         (rule(PRODUCTION, protection_rules=[]), "production has no required reviewers"),
         (rule(PRODUCTION, protection_rules=[{"type": "wait_timer"}]), "production has no required reviewers"),
-        (rule(PRODUCTION, can_admins_bypass=True), "administrators may bypass the required reviewers"),
+        (rule(PRODUCTION, can_admins_bypass=True), "administrators can bypass the required reviewers"),
         (review(required_approving_review_count=0), "main accepts changes without approval"),
         (lambda hub: hub.documents[MAIN].clear(), "main accepts changes without approval"),
-        (review(dismiss_stale_reviews_on_push=False), "stay valid after further commits"),
+        (review(dismiss_stale_reviews_on_push=False), "stay valid after new commits"),
         (review(allowed_merge_methods=["squash"]), "main does not allow merge commits"),
         (
             lambda hub: hub.documents[MAIN].append({"type": "required_linear_history", "ruleset_id": 1}),
@@ -115,14 +118,17 @@ def no_policy(name: str) -> Callable[[FakeGitHub], None]:
         ),
         (
             lambda hub: hub.documents["rules/branches/release_candidate"].clear(),
-            "anybody with write access can push to release_candidate",
+            "anyone with write access can push to release_candidate",
         ),
         (
             lambda hub: hub.documents["rules/branches/production"].append({"type": "pull_request", "ruleset_id": 3}),
-            "the rule pull_request of the ruleset 'everything' keeps workflows from pushing to production",
+            "the rule pull_request of the ruleset 'everything' prevents workflows from pushing to production",
         ),
-        (rule("rulesets/2", bypass_actors=[]), "of the ruleset 'releases' keeps workflows from pushing to production"),
-        (rule(WORKFLOW, can_approve_pull_request_reviews=False), "workflows of octo/snu may not open pull requests"),
+        (
+            rule("rulesets/2", bypass_actors=[]),
+            "of the ruleset 'releases' prevents workflows from pushing to production",
+        ),
+        (rule(WORKFLOW, can_approve_pull_request_reviews=False), "workflows in octo/snu cannot open pull requests"),
         (lambda hub: hub.settings.update(allow_merge_commit=False), "octo/snu does not allow merge commits"),
     ],
 )
@@ -140,9 +146,9 @@ def test_each_missing_rule_is_reported(
 @pytest.mark.parametrize(
     ("change", "what", "why"),
     [
-        (lambda hub: hub.documents.update({WORKFLOW: 403}), "may open pull requests", "administration: read"),
-        (lambda hub: hub.settings.clear(), "how pull requests may be merged", "may not read the repository's settings"),
-        (lambda hub: hub.documents["rulesets/2"].pop("bypass_actors"), "may push to production", "the bypass list"),
+        (lambda hub: hub.documents.update({WORKFLOW: 403}), "can open pull requests", "administration: read"),
+        (lambda hub: hub.settings.clear(), "how pull requests can be merged", "cannot read the repository's settings"),
+        (lambda hub: hub.documents["rulesets/2"].pop("bypass_actors"), "can push to production", "bypass list"),
         (
             lambda hub: (hub.documents[MAIN].clear(), hub.protected.add("main")),
             "the rules of main",
@@ -150,7 +156,7 @@ def test_each_missing_rule_is_reported(
         ),
         (
             lambda hub: hub.documents.update({f"{PRODUCTION}/deployment-branch-policies": 403}),
-            "the rules of GitHub's environment production",
+            "the rules of the GitHub environment production",
             "environments: read",
         ),
     ],
@@ -170,7 +176,7 @@ def test_unreadable_rules_are_reported_as_unchecked(
 def test_a_workflow_checks_its_own_permissions(project: Path, hub: FakeGitHub) -> None:
     hub.documents[WORKFLOW] = 403
     never = findings(project, hub, GITHUB_ACTIONS="true")
-    assert len([each for each in never if "keeps workflows from pushing" in each[0]]) == len(
+    assert len([each for each in never if "prevents workflows from pushing" in each[0]]) == len(
         repository.RELEASE_BRANCHES
     )
     hub.documents["rulesets/2"] = {"name": "releases", "current_user_can_bypass": "always"}

@@ -158,7 +158,7 @@ def test_restored_into_a_scratch_stack(session: Session, open_session: Any, url:
     file = tmp_path / "backup.json"
     commands.backup(session, file)
     scratch = open_session("b", url)
-    with pytest.raises(OpsError, match=r"The backup is of the stack a. To give its resources to"):
+    with pytest.raises(OpsError, match=r"The backup belongs to the stack a. To transfer its resources to"):
         commands.restore(scratch, file, YES, over=False, rename=False)
     assert read_checkpoint(scratch.store, PROJECT, "b") is None
     commands.restore(scratch, file, YES, over=False, rename=True)
@@ -197,7 +197,7 @@ def test_a_backup_with_another_passphrase(open_session: Any, tmp_path: Path) -> 
     file = tmp_path / "backup.json"
     commands.backup(session, file)
     session.environ["PULUMI_CONFIG_PASSPHRASE"] = "another"
-    with pytest.raises(OpsError, match="another passphrase"):
+    with pytest.raises(OpsError, match="not encrypted with the stack"):
         commands.restore(session, file, YES, over=True, rename=False)
 
 
@@ -352,7 +352,7 @@ def test_a_target_that_has_the_stack(session: Session, target_url: str) -> None:
 @pytest.mark.parametrize(
     ("to", "said"),
     [
-        ("postgres://u:hush@h/d", "must not be an argument"),
+        ("postgres://u:hush@h/d", "Do not pass an address with credentials as an argument"),
         ("env:NOT_SET", "NOT_SET is not set"),
         ("gs://bucket", "unknown backend type gs://"),
         ("foundation", "has no foundation"),

@@ -45,7 +45,7 @@ def test_the_job_of_the_crash_alerts_is_a_job(project: Project) -> None:
     project.start_cloud()
     ended = project.snu("logs", "crash-alerts")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "no run of the job local-crash-alerts" in ended.stderr
+    assert "has not run the job local-crash-alerts" in ended.stderr
     assert "crash-alerts" in project.snu("logs", "apy").stderr
 
 
@@ -83,7 +83,7 @@ def test_the_last_run_of_a_job_is_printed(project: Project) -> None:
     project.start_cloud()
     ended = project.snu("logs", "nightly")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "no run of the job local-nightly" in ended.stderr
+    assert "has not run the job local-nightly" in ended.stderr
     api = Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers)
     jobs = "/serverless-jobs/v1alpha2/regions/fr-par/job-definitions"
     body = {"image_uri": "registry/nightly:1", "cpu_limit": 140, "memory_limit": 256}
