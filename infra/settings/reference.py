@@ -71,7 +71,7 @@ def _sections(model: type[BaseModel]) -> Iterator[str]:
         for name, field in keys_of(current).items():
             path = f"{key}.{name}" if key else top_level_key(name, current)
             shown = path if not key else name
-            text.append(f"| `{shown}` | {_allowed(field)} | {_default(field)} | {field.description} |")
+            text.append(f"| `{shown}` | {allowed(field)} | {_default(field)} | {field.description} |")
             waiting += _models(path, field.annotation)
         yield "\n".join([*text, ""])
 
@@ -91,7 +91,8 @@ def _models(path: str, annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]
         yield from _models(path, argument)
 
 
-def _allowed(field: FieldInfo) -> str:
+def allowed(field: FieldInfo) -> str:
+    """The allowed values of a setting, in words."""
     kind, metadata = unwrap(field.annotation, field.metadata)
     if any(True for _ in _models("", kind)) and not isinstance(kind, type):
         return "see below"

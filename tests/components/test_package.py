@@ -15,10 +15,12 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc, resource_pb2_grpc
 
 from engine import operations
+from infra.component_reference import reference
 from infra.components.provider import COMPONENTS
 from tests.lab.component_host import construct_example, construct_request, example, host, reasons
 from tests.lab.lab import Lab
 from tests.lab.small import Small
+from tests.support.environment import ROOT
 from tests.support.seed import ORGANIZATION
 
 _NAMESPACES = "/containers/v1/regions/fr-par/namespaces"
@@ -128,3 +130,8 @@ def test_wrong_arguments_are_refused(
     assert reason in said
     assert "Traceback" not in said
     assert "File " not in said
+
+
+def test_the_reference_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "reference" / "components.md").read_text(encoding="utf-8")
+    assert written == reference(), "run: python -m infra.component_reference > docs/reference/components.md"
