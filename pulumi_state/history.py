@@ -46,12 +46,12 @@ class Update:
 
 
 def agent(environ: Mapping[str, str]) -> str:
-    """The user in either engine's update records: ``snu/`` followed by ``who_runs``."""
+    """Return the user in either engine's update records: ``snu/`` followed by ``who_runs``."""
     return f"{AGENT}{who_runs(environ)}"
 
 
 def who_runs(environ: Mapping[str, str]) -> str:
-    """The current user as ``<user>@<machine>``, or the CI system's actor."""
+    """Return the current user as ``<user>@<machine>``, or the CI system's actor."""
     if actor := environ.get("GITHUB_ACTOR"):
         return f"{actor}@github"
     try:

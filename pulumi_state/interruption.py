@@ -205,6 +205,6 @@ def recover_state(
 
 
 def pending_operations(deployment: Document) -> list[tuple[str, str]]:
-    """The operations and URNs that an earlier run left pending; requires no passphrase."""
+    """Return the operations and URNs that an earlier run left pending; requires no passphrase."""
     operations = deployment.get("pending_operations") or []
     return [(str(each.get("type")), str((each.get("resource") or {}).get("urn"))) for each in operations]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Loads this folder as a package, wherever it was downloaded to, and serves it."""
+    """Load this folder as a package, wherever it was downloaded to, and serve it."""
     folder = Path(__file__).parent
     spec = importlib.util.spec_from_file_location(
         "snu_components", folder / "__init__.py", submodule_search_locations=[str(folder)]

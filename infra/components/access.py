@@ -30,7 +30,7 @@ def grant(
     rules: Sequence[iam.PolicyRuleArgs],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Registers the IAM application `<name>-application` and the policy `<name>-policy` with these rules.
+    """Register the IAM application `<name>-application` and the policy `<name>-policy` with these rules.
 
     On Scaleway, the policy has the application's name with the suffix `-policy`.
     """
@@ -48,12 +48,12 @@ def grant(
 
 
 def on_projects(project_ids: Sequence[pulumi.Input[str]], permission_sets: Sequence[str]) -> iam.PolicyRuleArgs:
-    """A policy rule that grants permission sets on projects."""
+    """Return a policy rule that grants permission sets on projects."""
     return iam.PolicyRuleArgs(project_ids=list(project_ids), permission_set_names=list(permission_sets))
 
 
 def on_secrets(project_id: pulumi.Input[str], names: Sequence[str]) -> iam.PolicyRuleArgs:
-    """A policy rule that grants access to the values of specific secrets in a project.
+    """Return a policy rule that grants access to the values of specific secrets in a project.
 
     Scaleway evaluates resource conditions only for Secret Manager, not for containers, registries or DNS: see
     `docs/adr/0024-keys-and-their-reach.md`.
@@ -77,7 +77,7 @@ def grant_state(
     read: Sequence[str],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Registers `<name>-application` and `<name>-policy`, and `<name>-reader-application` and `<name>-reader-policy`.
+    """Register `<name>-application` and `<name>-policy`, and `<name>-reader-application` and `<name>-reader-policy`.
 
     `writer` and `reader` are the names of the two applications, `write` and `read` their permission sets.
     """

@@ -53,7 +53,7 @@ class CrashAlerts(Component):
     _former_type = "snu:alerts:CrashAlerts"
 
     def __init__(self, name: str, args: CrashAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         interval = int(args.get("interval_minutes", defaults.ALERTS_INTERVAL))
         definition = jobs.Definition(

@@ -70,7 +70,7 @@ class AlertsAccess(Component):
     _former_type = "snu:alerts:AlertsAccess"
 
     def __init__(self, name: str, args: AlertsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         environment, child = args["environment"], pulumi.ResourceOptions(parent=self)
         grant(

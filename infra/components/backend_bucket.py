@@ -37,7 +37,7 @@ class BackendBucket(Component):
     _former_type = "snu:bucket:BackendBucket"
 
     def __init__(self, name: str, args: BackendBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         grant_state(
             name,

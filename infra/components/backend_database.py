@@ -46,7 +46,7 @@ class BackendDatabase(Component):
     _former_type = "snu:database:BackendDatabase"
 
     def __init__(self, name: str, args: BackendDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         child = pulumi.ResourceOptions(parent=self)
         database = databases.ServerlessDatabase(

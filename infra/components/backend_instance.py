@@ -77,7 +77,7 @@ class BackendInstance(Component):
     _former_type = "snu:database:BackendDatabase"
 
     def __init__(self, name: str, args: BackendInstanceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children. Raises `pulumi.RunError` for a reader without a password."""
+        """Register the component and its children. Raises `pulumi.RunError` for a reader without a password."""
         reader_name, reader_password = args.get("reader_name"), args.get("reader_password")
         if reader_name is not None and reader_password is None:
             raise pulumi.RunError(f"{name}: the reader {reader_name} has no password")

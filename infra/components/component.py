@@ -15,14 +15,14 @@ class Component(pulumi.ComponentResource):
     """Type token that the component had before it was part of a package. Live resources have it in their URNs."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None) -> None:
-        """Registers the component, with an alias for its former type."""
+        """Register the component, with an alias for its former type."""
         aliases = pulumi.ResourceOptions(aliases=self._former_aliases(opts))
         super().__init__(
             f"{PACKAGE}:index:{type(self).__name__}", name, None, pulumi.ResourceOptions.merge(opts, aliases)
         )
 
     def _former_aliases(self, opts: pulumi.ResourceOptions | None) -> list[pulumi.Input[str | pulumi.Alias]]:
-        """The former type by itself, and with each former name: Pulumi does not combine aliases."""
+        """Return the former type by itself, and with each former name: Pulumi does not combine aliases."""
         aliases = [pulumi.Alias(type_=self._former_type)]
         for alias in (opts and opts.aliases) or []:
             if isinstance(alias, pulumi.Alias) and cast(object, alias.type_) is ...:

@@ -93,7 +93,7 @@ class ContainerApp(Component):
     _former_type = "snu:containers:ContainerApp"
 
     def __init__(self, name: str, args: ContainerAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children. Raises `pulumi.RunError` if only one of zone and record is set."""
+        """Register the component and its children. Raises `pulumi.RunError` if only one of zone and record is set."""
         zone, record_name = args.get("zone"), args.get("record")
         if (zone is None) != (record_name is None):
             raise pulumi.RunError(f"{name}: zone and record must be set together")
@@ -151,7 +151,7 @@ class ContainerApp(Component):
 
 
 def _cname(endpoint: str) -> str:
-    """The target of a CNAME record: the endpoint's host as an absolute name."""
+    """Return the target of a CNAME record: the endpoint's host as an absolute name."""
     return f"{urlsplit(endpoint).hostname}."
 
 

@@ -82,7 +82,7 @@ class DeployAccess(Component):
     _former_type = "snu:iam:DeployAccess"
 
     def __init__(self, name: str, args: DeployAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         environment, project = args["environment"], [args["project_id"]]
         child = pulumi.ResourceOptions(parent=self)
@@ -149,7 +149,7 @@ class PreviewsAccess(Component):
     _former_type = "snu:iam:PreviewsAccess"
 
     def __init__(self, name: str, args: PreviewsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         sets = [*DEPLOY, *WRITE_SECRETS, *(OPEN_DATABASES if args.get("may_open_databases", False) else ())]
         grant(
@@ -204,7 +204,7 @@ class FoundationPreviewAccess(Component):
     def __init__(
         self, name: str, args: FoundationPreviewAccessArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         default_project = args["organization_id"]
         grant(

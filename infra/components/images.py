@@ -50,7 +50,7 @@ class AppImage(Component):
     _former_type = "snu:images:AppImage"
 
     def __init__(self, name: str, args: AppImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         repository = pulumi.Output.from_input(args["repository"])
         image = pulumi_docker.Image(

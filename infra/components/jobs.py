@@ -53,7 +53,7 @@ class ScheduledJob(Component):
     _former_type = "snu:jobs:ScheduledJob"
 
     def __init__(self, name: str, args: ScheduledJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         schedule = args.get("cron")
         definition = jobs.Definition(
@@ -78,12 +78,12 @@ class ScheduledJob(Component):
 
 
 def duration(seconds: pulumi.Input[int]) -> pulumi.Output[str]:
-    """Formats a duration as Go does, and as the provider returns it: `2h0m0s`."""
+    """Format a duration as Go does, and as the provider returns it: `2h0m0s`."""
     return pulumi.Output.from_input(seconds).apply(lambda whole: go_duration(int(whole)))
 
 
 def go_duration(seconds: int) -> str:
-    """A number of seconds as Go writes it."""
+    """Format a number of seconds as Go does."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -51,7 +51,7 @@ class Observability(Component):
     _former_type = "snu:observability:Observability"
 
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         child = pulumi.ResourceOptions(parent=self)
         logs = observability.Source(

@@ -61,14 +61,14 @@ class ComponentPackage(ComponentProvider):
     """The components as a package. Rejects arguments that the host would drop or pass on with another meaning."""
 
     def __init__(self) -> None:
-        """Derives the package's schema from the components' annotations and docstrings."""
+        """Derive the package's schema from the components' annotations and docstrings."""
         super().__init__([*COMPONENTS], PACKAGE, version=VERSION)
         self.schema = json.dumps(_without_indentation(json.loads(self.schema or "{}")))
 
     def construct(
         self, name: str, resource_type: str, inputs: Inputs, options: pulumi.ResourceOptions | None = None
     ) -> ConstructResult:
-        """Registers a component. Raises InputPropertiesError with all problems of its arguments."""
+        """Register a component. Raises InputPropertiesError with all problems of its arguments."""
         try:
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
@@ -77,7 +77,7 @@ class ComponentPackage(ComponentProvider):
             raise
 
     def map_inputs(self, inputs: Inputs, component_def: ComponentDefinition) -> Inputs:
-        """Checks the arguments and renames them as in Python."""
+        """Check the arguments and rename them as in Python."""
         problems = list(self._problems(inputs, component_def.inputs, ""))
         if problems:
             raise InputPropertiesError(f"invalid arguments of {component_def.name}", problems)
@@ -91,7 +91,7 @@ class ComponentPackage(ComponentProvider):
         component_name: str,
         property_path: str,
     ) -> Inputs:
-        """Renames arguments as in Python. Whole numbers become integers: they arrive as floats.
+        """Rename arguments as in Python. Whole numbers become integers: they arrive as floats.
 
         The host would fail to convert those that are outputs.
         """
@@ -146,7 +146,7 @@ def _is_output(value: Any) -> bool:
 
 
 def _without_indentation(schema: Any) -> Any:
-    """The schema with its descriptions as Markdown: the host keeps the docstrings' indentation."""
+    """Return the schema with its descriptions as Markdown: the host keeps the docstrings' indentation."""
     match schema:
         case dict():
             return {
@@ -162,5 +162,5 @@ def _without_indentation(schema: Any) -> Any:
 
 
 def serve(arguments: list[str]) -> None:
-    """Serves the package until the engine stops the process. `arguments`: those of the language host."""
+    """Serve the package until the engine stops the process. `arguments`: those of the language host."""
     main(ComponentPackage(), arguments)

@@ -31,7 +31,7 @@ class Registry(Component):
     _former_type = "snu:registry:Registry"
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         namespace = registry.Namespace(
             f"{name}-namespace",

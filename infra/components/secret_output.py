@@ -8,5 +8,5 @@ T = TypeVar("T")
 
 
 def secret(value: pulumi.Output[T]) -> pulumi.Output[T]:
-    """Marks an output as secret, like `pulumi.Output.secret`, whose type annotations do not accept outputs."""
+    """Mark an output as secret, like `pulumi.Output.secret`, whose type annotations do not accept outputs."""
     return cast(pulumi.Output[T], pulumi.Output.secret(cast(Any, value)))

@@ -46,7 +46,7 @@ class EnvironmentSecrets(Component):
     _former_type = "snu:secrets:EnvironmentSecrets"
 
     def __init__(self, name: str, args: EnvironmentSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the component and its children."""
+        """Register the component and its children."""
         super().__init__(name, opts)
         ephemeral = args.get("ephemeral", False)
         holder = secrets.Secret(

@@ -1,4 +1,4 @@
-"""``python -m tests.adoption.record``: makes the live stack anew with Terraform, and records what that leaves.
+"""``python -m tests.adoption.record``: creates the live stack again with Terraform, and records what that leaves.
 
 Kept are Terraform's states and all that the local Scaleway holds, so that runs without Terraform begin from there.
 Both must be on PATH: ``terraform`` and ``terraform-provider-scaleway``.

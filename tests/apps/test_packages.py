@@ -71,7 +71,7 @@ class TestDockerfile:
         images = re.findall(r"^ARG (NODE_IMAGE|RUNTIME_IMAGE)=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
         assert images == ["NODE_IMAGE", "RUNTIME_IMAGE"]
         assert text.index("npm ci") < text.index(f"COPY {dockerfile.parent.name} {dockerfile.parent.name}")
-        # Nothing that takes time is done anew because the version changed.
+        # Nothing slow is repeated because the version changed.
         assert "\nRUN" not in text[text.index("ARG VERSION") :]
 
 

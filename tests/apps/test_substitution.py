@@ -47,7 +47,7 @@ def substitute(workspace: Workspace) -> Iterator[Substitute]:
 
 
 class _Elements(HTMLParser):
-    """The elements that a browser sees, and what stands in scripts."""
+    """The elements that a browser sees, and the contents of scripts."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

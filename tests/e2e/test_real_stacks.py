@@ -15,7 +15,7 @@ from tests.support.pulumi_cli import Run, needs_pulumi
 
 
 def _assert_clean(run: Run, what: str) -> None:
-    """It went well, and nobody was told of anything deprecated."""
+    """It succeeded, and nothing deprecated was reported."""
     assert run.ok, f"{what}:\n{run.text}"
     assert "deprecat" not in run.text.lower(), f"{what}:\n{run.text}"
 

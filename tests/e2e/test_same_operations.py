@@ -57,10 +57,10 @@ def unprotected(lab: Lab, standing: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def half_way(lab: Lab, standing: Path) -> Path:
-    """A resource and its dependents were deleted in order to be replaced, and could not be made anew."""
+    """A resource and its dependents were deleted in order to be replaced, and could not be created again."""
     program = _base()
     program.args("namespace", name=BAD_NAME)
-    return _kept(lab, "half way", standing, program, ok=False)
+    return _kept(lab, "half done", standing, program, ok=False)
 
 
 def _kept(lab: Lab, name: str, before: Path, program: Description, *, ok: bool = True) -> Path:

@@ -74,7 +74,7 @@ def test_plans_on_a_state_of_the_embedded_engine(lab: Lab) -> None:
 
 @pytest.mark.parametrize("first", ["pulumi", "embedded"])
 def test_takeover_half_way(lab: Lab, first: str) -> None:
-    """The one engine deleted a resource and its dependents and could not make it anew: the other one goes on."""
+    """The one engine deleted a resource and its dependents and could not create it again: the other one continues."""
     writer, reader = _both(lab, first)
     program = every_type()
     lab.write(program)

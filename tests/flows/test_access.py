@@ -42,7 +42,7 @@ PROGRAM_NEEDS = {
     "SecretManagerSecretAccess": "insufficient permissions: access secret_version",
     "ServerlessJobsFullAccess": "insufficient permissions: write job_definition",
 }
-"""Permission set → what the user of ``up`` is told where it is missing."""
+"""Permission set → the message of ``up`` if it is missing."""
 
 OTHERS_NEED = {
     "ContainerRegistryFullAccess": ("PATCH", "/registry/v1/regions/fr-par/namespaces/{registry}", "write", "namespace"),
@@ -130,7 +130,7 @@ NAMESPACES = "/containers/v1/regions/fr-par/namespaces"
 
 
 def write_document(lab: Lab, secret_id: str) -> None:
-    """The environment's secret document, as people write its first version: here the local seed's."""
+    """The environment's secret document, whose first version is written manually: here the local seed's."""
     (seed,) = lab.ask("GET", f"{SECRETS}/secrets?name=snu-local&project_id={_default_project(lab)}")["secrets"]
     lab.write_secret(secret_id.rpartition("/")[2], lab.read_secret(seed["id"]))
 
@@ -228,7 +228,7 @@ def _pull(lab: Lab, key: Key, repository: str) -> httpx.Response:
 def _stage_may_copy_from_ci(lab: Lab, key: Key) -> None:
     """Images are promoted from there: it may read them, and no more than its policy says."""
     allowed = _pull(lab, key, "snu-ci/api")
-    assert allowed.status_code == 404, allowed.text  # nothing was pushed; who may not read is told 403
+    assert allowed.status_code == 404, allowed.text  # nothing was pushed; without the right to read it is 403
     with without(lab, "staging", "ContainerRegistryReadOnly"):
         denied = _pull(lab, key, "snu-ci/api")
         assert denied.status_code == 403, denied.text

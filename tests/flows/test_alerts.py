@@ -169,7 +169,7 @@ def test_a_service_that_expects_good_runs_is_asked_after_each(alerting: Alerting
         service.expect_request("/beat").respond_with_data("ok")
         alerting.run()
         assert service.requests == [("GET", "/beat")]
-        alerting.crash("a crash that nobody is told of")
+        alerting.crash("a crash that is not reported")
         alerting.slack.status = 500
         alerting.run(status=1)
         assert service.requests == [("GET", "/beat")]

@@ -173,7 +173,7 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     use(lab, ENVIRONMENT, deploy_key(lab, "local"))
     assert snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes").returncode == ExitCode.OK
     foundations = snu(lab, "preview", FOUNDATION, "--engine", "embedded")
-    assert foundations.returncode == ExitCode.OK  # the owner's key stands in its file
+    assert foundations.returncode == ExitCode.OK  # the owner's key is in its file
     use(lab, ENVIRONMENT, make_key(lab, "snu-preview-local"))
     assert snu(lab, "preview", ENVIRONMENT, "--engine", "embedded", "--expect-no-changes").returncode == ExitCode.OK
     assert snu(lab, "outputs", ENVIRONMENT).returncode == ExitCode.OK

@@ -60,7 +60,7 @@ def new_digest(lab: Lab, digit: str) -> None:
 
 
 def test_a_container_in_error_fails_the_run_with_its_message(lab: Lab) -> None:
-    """On its creation and on an update. It stays in error until it is deployed again: here with a mended image."""
+    """On its creation and on an update. It stays in error until it is deployed again: here with a fixed image."""
     lab.fault("container_error", message="port 8080 is silent", match=ADMIN, times=2)
     says = "Container local-admin is in error: port 8080 is silent"
     fails(lab, ExitCode.CONTAINERS, says)
@@ -183,7 +183,7 @@ def test_answers_that_are_lost_after_a_change_or_a_deletion_do_no_harm(lab: Lab)
 
 
 def test_a_certificate_that_cannot_be_had_fails_the_run(lab: Lab) -> None:
-    """The domain stays in error until it is made anew: here by another host name for the app, and back."""
+    """The domain stays in error until it is created again: here by another host name for the app, and back."""
     match = {"name": "admin.local.snu.localhost"}
     lab.fault("certificate_failure", message="no answer to the challenge", match=match, times=1)
     says = "Domain admin.local.snu.localhost is in error: no answer to the challenge"

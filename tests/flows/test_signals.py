@@ -1,4 +1,4 @@
-"""A run that is told to end: Ctrl-C once and twice, a cancelled job, a closed terminal, ``kill -9``."""
+"""A run that is asked to stop: Ctrl-C once and twice, a cancelled job, a closed terminal, ``kill -9``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Crash alerts of the stack local, without Docker: lines by the control call, the job as a process of Node.
 
-The process is told exactly what the job's definition in the local Scaleway says: its variables, and its secrets as
+The process receives exactly what the job's definition in the local Scaleway says: its variables, and its secrets as
 files.
 """
 

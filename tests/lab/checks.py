@@ -22,7 +22,7 @@ def check_state(lab: Lab, stack: str, *pending: str) -> None:
         assert not missing, f"{resource['urn']} stands before {missing}"
         provider = resource.get("provider", "")
         assert not provider or provider.rpartition("::")[0] in known, f"{resource['urn']} stands before its provider"
-        assert resource["urn"] not in known, f"{resource['urn']} stands there twice"
+        assert resource["urn"] not in known, f"{resource['urn']} is in the state twice"
         known.add(resource["urn"])
     found = [
         (operation["type"], operation["resource"]["urn"].rpartition("::")[2])
@@ -47,7 +47,7 @@ def check_no_duplicates(lab: Lab) -> None:
 
 
 def check_clear(run: Run, *says: str) -> None:
-    """The user is told, and is not shown the inside."""
+    """The user gets a message without internal details."""
     text = run.stdout + run.stderr
     for words in says:
         assert words in text, text

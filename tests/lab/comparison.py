@@ -49,7 +49,7 @@ _RANDOM = re.compile(
     r"|(?P<hash>\$argon2id\$[^\"]+)"
     r"|(?P<host>[0-9a-f]{8}(?=-[a-z0-9-]+\.functions\.))"
 )
-"""What is drawn anew for each resource."""
+"""Values that are random for each resource."""
 
 _SETS = frozenset({"permission_set_names", "scopes"})
 """Lists of the API whose order says nothing: the provider fills them from sets and maps, the scopes at random."""
@@ -69,7 +69,7 @@ DESTROY = Operation(lambda engine, stack: engine.preview_destroy(stack), lambda 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What one engine planned and did, and what came of it."""
+    """What one engine planned and did, and the result."""
 
     planned: Run
     done: Run

@@ -60,7 +60,7 @@ class Stacks(Pair):
             path.write_text(path.read_text().replace(_SNU_CI, made["id"]))
 
     def fill_secrets(self, foundation: str) -> None:
-        """A foundation makes empty secrets; people write the documents. The local one's is written already.
+        """A foundation makes empty secrets; the documents are written manually. The local one's is written already.
 
         The access of the crash alerts, with a key, is written by a command; here, where no job runs, it is empty.
         """

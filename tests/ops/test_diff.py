@@ -152,7 +152,7 @@ def test_changes_of_the_program(repository: Repository) -> None:
     assert "note: pyproject.toml differs" in ended.stdout
     assert "→ working tree" in ended.stdout
     assert "~ ttl: 3600 → 1800" in ended.stdout
-    # What a resource that is made anew is referred to by is new as well, and replaces in its turn.
+    # The id of a resource that is created again is new as well, and replaces in its turn.
     assert "+- namespace  scaleway:containers:Namespace  replace  because of name" in ended.stdout
     assert '~ namespaceId: "<id of namespace>" → "<new id of namespace>"  (replaces the resource)' in ended.stdout
     assert ended.stdout.rstrip().endswith(
@@ -214,7 +214,7 @@ def test_invalid_stacks_are_a_result(repository: Repository) -> None:
     repository.edit("Pulumi.stage.yaml", "\n      colour: red", "")
     mended = diff(repository, f"{middle}..", "--markdown", str(repository.project.directory / ".local.md"))
     assert mended.returncode == ExitCode.SETTINGS, "foundation-local is refused still"
-    repository.commit("mended")
+    repository.commit("fixed")
     again = document(repository, f"{middle}..HEAD", code=ExitCode.SETTINGS)["stacks"]
     assert again["stage"]["refused"].keys() == {"base"}
     assert again["stage"]["effect"]

@@ -1,4 +1,4 @@
-"""A state that was overwritten by a run without its lock is told from every other change."""
+"""A state that was overwritten by a run without its lock is distinguished from every other change."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_what_cannot_be_seen_is_shown_as_an_escape() -> None:
 
 
 class Page(HTMLParser):
-    """What a reader of the rendered page sees, apart from what stands in code."""
+    """What a reader of the rendered page sees, apart from code."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -130,7 +130,7 @@ class World:
         self.switch(branch)
 
     def restart(self, branch: str, at: str) -> None:
-        """Begin a branch anew at another branch or at a commit, push it, and go on there."""
+        """Restart a branch at another branch or at a commit, push it, and go on there."""
         self.switch("main")
         commit = self.git.revparse_single(at).peel(pygit2.Commit)
         self.git.branches.local.create(branch, commit, force=True)

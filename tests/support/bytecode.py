@@ -18,7 +18,7 @@ _FOLDER = Path(__file__).resolve().parents[2] / ".local/bytecode"
 def kept_bytecode() -> Iterator[None]:
     """Let every Python process keep what it compiles, as Python does by itself, but in one folder, for later runs too.
 
-    Where the environment forbids it, each process compiles over a thousand modules anew, which takes longer than
+    Where the environment forbids it, each process compiles over a thousand modules again, which takes longer than
     most of what it is started for.
     """
     before = {name: os.environ.get(name) for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")}

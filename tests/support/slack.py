@@ -23,7 +23,7 @@ class Slack(FakeServer):
         self.refused = 0
         self.status = 200
         self.retry_after = 0
-        """Seconds that a refused poster is told to wait."""
+        """Seconds in the `Retry-After` of a refusal."""
         self.expect_request(_HOOK, method="POST").respond_with_handler(self._take)
 
     @property

@@ -109,7 +109,7 @@ class Repository:
         return str(index.write_tree(self.git))
 
     def inputs(self, image: str, changes: Mapping[str, str | None] | None = None) -> Inputs:
-        """Read anew, and by a reader that has seen other states: they must agree."""
+        """Read again, and by a reader that has seen other states: they must agree."""
         tree = self.tree(changes)
         seen = self.versions.inputs(image, tree)
         fresh = Versions(self.read, ImageSources.model_validate(SOURCES)).inputs(image, tree)
