@@ -1,4 +1,4 @@
-"""Keeps the stored state up to date during an update, with its completed and pending operations.
+"""Keeps the stored state up to date during an update, including completed and pending operations.
 
 Follows Pulumi's snapshot manager (``pkg/backend/snapshot.go``): registered resources come first, in order of
 completion, followed by those that the program has not registered yet.

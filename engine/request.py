@@ -26,7 +26,7 @@ class Request:
     stack: str
     backend_url: str
     environ: Mapping[str, str]
-    """Environment variables, which contain the passphrase and a bucket's keys."""
+    """Environment variables, including the passphrase and a bucket's keys."""
     on_event: Callable[[dict[str, Any]], None] = field(default=lambda _event: None)
     on_cancel: Callable[[], None] = field(default=lambda: None)
     """Called once, when the first signal cancels the operation."""

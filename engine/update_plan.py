@@ -124,7 +124,7 @@ class Constraint:
         """Check a step before executing it. Raises PlanError if it was not planned."""
         remaining = self._remaining.get(urn)
         if not remaining or op not in remaining:
-            planned = f"planned: {', '.join(remaining)}" if remaining else "no operations are planned for it"
+            planned = f"planned: {', '.join(remaining)}" if remaining else "no operations are planned for this resource"
             raise PlanError(f"{op} of {urns.name_of(urn)} is not allowed by the plan: {planned}")
         planned_resource = self._plan.resources[urn]
         if planned_resource.id and resource_id and resource_id != planned_resource.id:

@@ -24,10 +24,10 @@ _BATCH = 256
 
 
 class Entry(NamedTuple):
-    """A file, folder, link or submodule in a tree."""
+    """A file, folder, symbolic link or submodule in a tree."""
 
     mode: int
-    """Git's file mode: 0o100644, 0o100755, 0o120000 (link), 0o040000 (folder) or 0o160000 (submodule)."""
+    """Git's file mode: 0o100644, 0o100755, 0o120000 (symbolic link), 0o040000 (folder) or 0o160000 (submodule)."""
     id: str
     """The object ID: a hexadecimal hash of the content."""
 
@@ -80,7 +80,7 @@ class Objects:
         return found.content
 
     def _read(self, names: Sequence[str]) -> Iterator[GitObject | None]:
-        """Read objects. All names are written before the first response is read, so they must fit in the pipe."""
+        """Read objects. All names are written before any response is read, so they must fit in the pipe buffer."""
         with self._lock:
             process, messages = self._process or self._start()
             assert process.stdin is not None

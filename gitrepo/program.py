@@ -105,7 +105,7 @@ def _started() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise GitError(f"git could not be started ({error.strerror}); install version {OLDEST} or newer") from None
+        raise GitError(f"git could not be started ({error.strerror}); install Git {OLDEST} or newer") from None
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:

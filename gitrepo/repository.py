@@ -112,7 +112,7 @@ class Repository:
             raise git_error("rev-parse", result.returncode, result.stderr)
         shallow, git_folder, root = os.fsdecode(result.stdout).split("\n")[:3]
         if shallow.startswith("-"):  # `git` prints unknown options unchanged
-            raise GitError(f"{Git(folder).line('version')} is too old; install {OLDEST} or newer")
+            raise GitError(f"{Git(folder).line('version')} is too old; install Git {OLDEST} or newer")
         return cls(Path(root), Path(git_folder), is_shallow=shallow == "true")
 
     # --- names ------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class Repository:
         return found.id
 
     def file(self, commit: str, path: str) -> bytes | None:
-        """Return a file's content in a commit, or None if either one does not exist."""
+        """Return a file's content in a commit, or None if either does not exist."""
         found = self.objects.find(f"{commit}:{path}")
         return found.content if found and found.kind == "blob" else None
 
@@ -209,7 +209,7 @@ class Repository:
 
     @contextmanager
     def _index(self) -> Iterator[str]:
-        """Yield the index file, or a copy without `assume-unchanged` and `skip-worktree` flags if any file has one."""
+        """Yield the index file, or a copy without `assume-unchanged` and `skip-worktree` flags if any file has them."""
         index = str(self._git_folder / "index")
         listed = os.fsdecode(self._git.run("ls-files", "-v", "-z", "--full-name")).split("\0")
         assumed_unchanged = [line[2:] for line in listed if line[:1].islower()]
@@ -256,7 +256,7 @@ class Repository:
     # --- history ----------------------------------------------------------------------------------------
 
     def history(self, *heads: str, hidden: Collection[str] = ()) -> Iterator[Commit]:
-        """Lazily yield commits reachable from the heads but not the hidden commits, in reverse chronological order."""
+        """Lazily yield commits reachable from the heads but not from hidden commits, in reverse chronological order."""
         form = "%x00".join(_COMMIT_FIELDS)
         with tempfile.TemporaryFile() as messages:
             arguments = (f"--format={form}", *heads, *(f"^{commit}" for commit in hidden), "--")
@@ -310,7 +310,7 @@ class Repository:
     # --- tags -------------------------------------------------------------------------------------------
 
     def tags(self, folder: str) -> list[Tag]:
-        """Return the tags with names that start with `folder/`."""
+        """Return the tags whose names start with `folder/`."""
         form = "".join(f"{field}%00" for field in _TAG_FIELDS)
         output = self._git.run("for-each-ref", f"--format={form}", f"refs/tags/{folder}/")
         fields = output.decode(errors="surrogateescape").split("\0")

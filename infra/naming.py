@@ -156,7 +156,7 @@ ALERTS_JOB = "crash-alerts"
 """The crash alerts job's key, from which its definition's name is derived."""
 
 STATE_DATABASE = "pulumi_state"
-"""The database in an instance that contains the state."""
+"""The database on an instance, used to store the state."""
 
 STATE_USER = "pulumi"
 """The non-administrator user of that database."""

@@ -15,7 +15,7 @@ from infra.settings.advice import advice
 def run(project: Path) -> None:
     """Registers the current stack's resources; `project` is the folder with the stack files.
 
-    Raises `pulumi.RunError` with all problems in the stack's settings or an image's sources.
+    Raises `pulumi.RunError`, which lists all problems in the stack's settings or in an image's sources.
     """
     stack = pulumi.get_stack()
     try:

@@ -37,7 +37,7 @@ def main() -> int:
         "--object-storage-port",
         type=int,
         metavar="PORT",
-        help="port of the object storage, which starts on demand (default: the API's port + 1; 0: off)",
+        help="port for object storage, which starts on demand (default: the API's port + 1; 0: off)",
     )
     parser.add_argument(
         "--record",
@@ -56,8 +56,8 @@ def main() -> int:
         type=float,
         default=RESTART_DELAY,
         metavar="SECONDS",
-        help="delay before the second restart of a crashing container, doubled for each further one, up to 5 minutes "
-        "(default: %(default)s)",
+        help="delay before the second restart of a crashing container, doubled for each further restart, up to 5 "
+        "minutes (default: %(default)s)",
     )
     arguments = parser.parse_args()
     from localcloud.server import Settings, serve

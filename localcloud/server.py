@@ -158,7 +158,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise StartError(
-                f"Port {port} is already in use. Stop the program that listens on it, or use another --port."
+                f"Port {port} is already in use. Stop the program that is using it, or use another --port."
             ) from error
         raise StartError(f"The local Scaleway cannot listen on {host} port {port} ({error.strerror}).") from error
     return listener

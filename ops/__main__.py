@@ -1,4 +1,4 @@
-"""``python -m ops``: the command ``snu``."""
+"""``python -m ops``: the ``snu`` command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.report.output import clean_standard_output
 from pulumi_state.signals import handle_signals, raise_keyboard_interrupt
 
 _GARBAGE_THRESHOLD = 100_000
-"""Number of new objects that starts a garbage collection."""
+"""Number of new objects that triggers a garbage collection."""
 _TYPERS_INTERRUPTED = 130
 """Exit code that Typer returns for a KeyboardInterrupt."""
 
@@ -39,7 +39,7 @@ def main() -> int:
         return ExitCode.USAGE
     except ClickException as error:
         command = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else ""
-        hint = f"For its options and examples run: scripts/{command} --help\n" if command else ""
+        hint = f"For options and examples, run: scripts/{command} --help\n" if command else ""
         sys.stderr.write(f"error: {error.format_message()}\n{hint}")
         return ExitCode.USAGE
     except OpsError as error:
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def run() -> int:
-    """Prepare the process, and run the command."""
+    """Prepare the process and run the command."""
     # Imported objects live as long as the command: collecting garbage takes a tenth of a short command's time.
     gc.set_threshold(_GARBAGE_THRESHOLD)
     keep_private()

@@ -28,11 +28,12 @@ class KeyHolder:
     application: str
     purpose: str
     secret: str = ""
-    """The secret to which `snu keys store` writes its key; empty if keys are handed out to people and CI."""
+    """The secret in which `snu keys store` stores the application's key; empty if keys are handed out to people and
+    CI."""
     github: tuple[str, ...] = ()
-    """GitHub environments whose jobs use a key as `SCW_ACCESS_KEY` and `SCW_SECRET_KEY`."""
+    """GitHub environments whose jobs use the key as `SCW_ACCESS_KEY` and `SCW_SECRET_KEY`."""
     github_source: tuple[str, ...] = ()
-    """GitHub environments whose jobs use a key as `SNU_SOURCE_ACCESS_KEY` and `SNU_SOURCE_SECRET_KEY`."""
+    """GitHub environments whose jobs use the key as `SNU_SOURCE_ACCESS_KEY` and `SNU_SOURCE_SECRET_KEY`."""
 
 
 def foundation_settings(stack: Stack) -> FoundationSettings:

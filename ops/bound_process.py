@@ -1,4 +1,4 @@
-"""Runs processes that exit with this one, even if it is killed.
+"""Runs processes that are stopped when this process exits, even if it is killed.
 
 Only this process holds the write end of a pipe, so the kernel closes it when this process exits. Run as a script, this
 module forks: one process becomes the command and keeps the process id that the caller sees; the other waits for the

@@ -1,7 +1,7 @@
 """Canonical JSON, used to compute digests.
 
 Pulumi's engines can write the same value as different JSON: the key order varies, whole numbers appear as ``1`` or
-``1.0``, and empty parts may be omitted.
+``1.0``, and empty values may be omitted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Deletes old image versions from registries, except those in use. When in doubt, a version is kept.
+"""Deletes old image tags from registries, except those of images in use. When in doubt, a tag is kept.
 
 Images are identified by digest, so all tags of an image in use are kept.
 """
@@ -35,7 +35,7 @@ _LONGEST_PLAN_HOURS = 24
 
 @dataclass(frozen=True)
 class RegistryTag:
-    """An image version in a registry."""
+    """A tag in a registry."""
 
     id: str
     image: str
@@ -94,7 +94,7 @@ def images_in_use(
         except (OpsError, StoreError) as error:
             if _registry_key(environment) in shared:
                 raise OpsError(
-                    f"Cannot determine which images {environment.stack.name} runs from a registry to be cleaned: "
+                    f"A registry cannot be cleaned because the images that {environment.stack.name} runs are unknown: "
                     f"{error}\nNothing was deleted.",
                     ExitCode.ENVIRONMENT,
                 ) from None
@@ -106,7 +106,7 @@ def images_in_use(
 
 
 def _registry_key(environment: StackImages) -> tuple[str, str]:
-    """A key that is equal for environments with the same registry. A preview environment uses its parent's."""
+    """A key shared by all environments that use the same registry. A preview environment uses its parent's registry."""
     identity = environment.settings.environment
     return identity.foundation, identity.preview_of or identity.name
 
@@ -137,7 +137,7 @@ def _add_git(in_use: ImagesInUse, project: Path, keep_releases: int, deployed: C
 
     ``deployed``: stacks that must have a release.
     """
-    repository = git.find_repository(project, "its tags name the releases to keep.")
+    repository = git.find_repository(project, "Git tags identify the releases to keep.")
     if repository.is_shallow:
         raise OpsError(
             f"{project} is a shallow clone, so the releases that `scripts/snu rollback` needs are unknown. Run "
@@ -192,7 +192,7 @@ class Registry:
         ]
 
     def delete(self, tag: RegistryTag) -> None:
-        """Delete a tag. Succeeds if it no longer exists. Raises ScalewayError."""
+        """Delete a tag. Also succeeds if the tag no longer exists. Raises ScalewayError."""
         self._client.delete(REGISTRY_TAGS.object_at(region=self._client.profile.region, id=tag.id))
 
     def close(self) -> None:
@@ -213,7 +213,7 @@ def _touched(tag: Mapping[str, Any]) -> datetime:
 
 
 def shortest_age(project: Path, requested: timedelta) -> timedelta:
-    """Minimum age for deletion. At least the maximum lifetime of a plan, as some waiting plans may be unknown here."""
+    """Minimum age for deletion. At least a plan's maximum lifetime, because waiting plans may not be recorded."""
     hours = [_LONGEST_PLAN_HOURS]
     for name in stack_names(project):
         plans = find_stack(project, name).config.get("snu:plans")

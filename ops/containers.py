@@ -212,7 +212,7 @@ class Api:
     def _get(self, host: str, path: str) -> httpx.Response:
         """Request a path from a host.
 
-        Local hosts are always requested at the local Scaleway's address, bypassing DNS.
+        Requests to local hosts always go to the local Scaleway's address, bypassing DNS.
         """
         import httpx
 

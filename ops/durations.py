@@ -26,6 +26,6 @@ def seconds_of(text: object, unit: str = "s") -> float:
 
 
 def shown(seconds: float) -> str:
-    """Format a duration for ``seconds_of`` in the largest unit that divides it, such as ``60d`` or ``90s``."""
+    """Format a duration for parsing by ``seconds_of``, in the largest unit that divides it: ``60d`` or ``90s``."""
     unit = next((unit for unit, length in SECONDS.items() if seconds and seconds % length == 0), "s")
     return f"{seconds / SECONDS[unit]:.12g}{unit}"

@@ -1,4 +1,4 @@
-"""The installed command ``snu``, which works on the project in the working directory."""
+"""The installed ``snu`` command, which works on the project in the working directory."""
 
 from __future__ import annotations
 

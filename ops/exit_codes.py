@@ -42,7 +42,8 @@ class ExitCode(IntEnum):
     )
     NOT_WANTED = (
         19,
-        "the pull request is not eligible for a preview environment: closed, a fork, `no-ci`, or without the label",
+        "the pull request is not eligible for a preview environment: it is closed, comes from a fork, is marked "
+        "`no-ci`, or lacks the label",
     )
     DRIFT = 20, "resources have drifted since the last update: `scripts/snu drift` lists them"
     POLICY = 21, "a resource violates a policy without an exemption; nothing was changed"

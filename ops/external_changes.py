@@ -1,4 +1,4 @@
-"""Reports external changes that a refresh found: resources deleted, changed or in error on Scaleway."""
+"""Reports external changes that a refresh found: resources that were deleted or changed, or are in an error state."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CONTAINER = "-container"
 
 
 def external_findings(stack: Stack, environ: Mapping[str, str], record: OperationRecord) -> list[Finding]:
-    """The findings of an operation's refresh, except for containers in error that the update redeploys.
+    """The findings of an operation's refresh, except for containers in an error state that the update redeploys.
 
     Raises OpsError if the deleted secrets cannot be listed.
     """
@@ -110,7 +110,7 @@ def remedies_for(stack: str, findings: Iterable[Finding], repaired: Collection[F
 
 
 def redeploy_remedy(stack: str, apps: Iterable[str]) -> Remedy:
-    """The command that redeploys containers in error, limited to 10 apps."""
+    """The command that redeploys containers in an error state, limited to 10 apps."""
     names = " ".join(safe(app) for app in [*apps][:_MOST_NAMED])
     return Remedy("To redeploy the same images", f"scripts/snu redeploy {safe(stack)} {names}")
 

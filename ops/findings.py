@@ -28,7 +28,7 @@ class FindingKind(StrEnum):
     DELETED = "deleted"
     """It is in the state but no longer on Scaleway."""
     FAILED = "failed"
-    """A container that Scaleway reports as being in error."""
+    """A container that Scaleway reports as being in an error state."""
     SCHEDULED = "scheduled for deletion"
     """A deleted secret, which Scaleway keeps for several days and which can still be read."""
     ORPHAN = "orphan"
@@ -49,7 +49,7 @@ class Finding:
     region: str
     """Empty for products without regions."""
     changes: tuple[Change, ...] = ()
-    """The changed properties, without secret values; for a container in error, its message."""
+    """The changed properties, without secret values; for a container in an error state, its message."""
 
 
 def findings_of(steps: Iterable[Step]) -> Iterator[Finding]:

@@ -79,7 +79,7 @@ class FoundationSecrets:
             yield cls(stack, backend_of(stack), settings, account, user_environ, outputs, keys)
 
     def store(self) -> None:
-        """Store the backend documents of every environment and the access for its crash alerts.
+        """Store the backend documents of every environment, and the key and data sources for its crash alerts.
 
         Raises OpsError and ScalewayError. Everything stored so far is kept, and the next run continues from there.
         """
@@ -126,7 +126,7 @@ class FoundationSecrets:
             ]
 
     def _environment_document(self, name: str) -> tuple[BackendDocument, str]:
-        """The document and the application that owns its key; empty if it does not log in with an application's key."""
+        """The document and the application that owns its key; empty if the backend uses no application key."""
         wanted, application = self._backend(name)
         secret = naming.environment_state_secret(name)
         found = find_document(self.account, self.stack, self._described_by(secret))
@@ -218,7 +218,7 @@ class FoundationSecrets:
             changed = publish_to(self.stack, self.environ, document, self.outputs)
         except StoreError as error:
             raise OpsError(
-                f"The backend of {name} is not usable yet: {error}. Everything created so far is kept. Fix the "
+                f"The backend of {name} is not usable yet: {error}. Everything created so far was kept. Fix the "
                 "problem and run the same command again.",
                 ExitCode.FAILED,
             ) from None
@@ -231,8 +231,8 @@ class FoundationSecrets:
 def warn_of_outdated_keys(stack: Stack, environ: Mapping[str, str]) -> None:
     """Warn about secrets with an outdated key or access after a foundation was updated.
 
-    Crash alerts without any access are left out because the program itself warns about them. Scaleway errors are
-    ignored.
+    Crash alert secrets that have no version yet are left out because the program itself warns about them. Scaleway
+    errors are ignored.
     """
     with suppress(OpsError):
         settings, outputs = foundation_settings(stack), foundation_outputs(stack, environ)

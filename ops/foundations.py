@@ -30,7 +30,7 @@ class _Users:
     resources: dict[str, int] = field(default_factory=dict)
     """Number of resources on Scaleway by stack, for stacks that have any."""
     unreadable: dict[str, str] = field(default_factory=dict)
-    """The reason why a state could not be read, by stack."""
+    """Why a state could not be read, by stack."""
 
 
 def refuse_in_use(stack: Stack, environ: Mapping[str, str]) -> None:
@@ -43,7 +43,7 @@ def refuse_in_use(stack: Stack, environ: Mapping[str, str]) -> None:
     users = _users(stack, environ)
     if users.resources or users.unreadable:
         next_steps = [f"Destroy it first: scripts/snu destroy {name}" for name in sorted(users.resources)]
-        raise _refused(f"{stack.name} cannot be destroyed while other stacks run on it.", users, next_steps)
+        raise _refused(f"{stack.name} cannot be destroyed while other stacks depend on it.", users, next_steps)
 
 
 def refuse_removed_environments(stack: Stack, record: OperationRecord, environ: Mapping[str, str]) -> None:
@@ -61,7 +61,7 @@ def refuse_removed_environments(stack: Stack, record: OperationRecord, environ: 
             f"{stack.file.name}: snu:environments no longer contains {listed}, so its registry, secret document and "
             "backend would be deleted.",
             users,
-            ["Keep it until no stack runs on it. To rename an environment, see docs/how-to/renaming.md."],
+            ["Keep it until no stack depends on it. To rename an environment, see docs/how-to/renaming.md."],
         )
 
 

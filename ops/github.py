@@ -50,7 +50,7 @@ class Repository:
     api_url: str = API_URL
 
     def __post_init__(self) -> None:
-        """Raises OpsError for an invalid name, and for an address to which the token must not be sent."""
+        """Raises OpsError for an invalid name, and for a URL to which the token must not be sent."""
         if not _REPOSITORY.fullmatch(self.name):
             raise OpsError(f"--repo is {self.name!r}; expected OWNER/NAME", ExitCode.USAGE)
         parts = urlsplit(self.api_url)
@@ -85,7 +85,7 @@ class GitHub:
     token: str
 
     def pull_request(self, number: int) -> PullRequest:
-        """The pull request's current state. Raises OpsError if GitHub cannot be read."""
+        """The pull request's current state. Raises OpsError if the request fails."""
         with self._client("pull request", f"{self.repository}#{number}") as github:
             pull = github.get_repo(self.repository.name).get_pull(number)
             # Checked, as a missing field would read as "closed", and the environment would be taken down.
@@ -98,7 +98,10 @@ class GitHub:
             )
 
     def has_branch(self, branch: str) -> bool:
-        """Whether a branch exists. Raises OpsError if GitHub cannot be read or the token cannot see the repository."""
+        """Whether a branch exists.
+
+        Raises OpsError if the request fails or the token has no access to the repository.
+        """
         from github import GithubException, UnknownObjectException
 
         with self._client("repository", str(self.repository)) as github:
@@ -116,8 +119,8 @@ class GitHub:
     def merged_as(self, commit: str) -> int | None:
         """Number of the pull request that was merged as this commit; None if there is none.
 
-        Source: GitHub's REST API, "List pull requests associated with a commit". Raises OpsError if GitHub cannot be
-        read or does not have the commit, or if ``commit`` is not a full commit id.
+        Source: GitHub's REST API, "List pull requests associated with a commit". Raises OpsError if the request fails,
+        GitHub does not have the commit, or ``commit`` is not a full commit id.
         """
         if not _COMMIT.fullmatch(commit):
             raise OpsError(f"--commit is {commit!r}; expected a full 40-character commit id", ExitCode.USAGE)

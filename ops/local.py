@@ -45,7 +45,8 @@ _PORT_ATTEMPTS = 5
 _LOG_TAIL = 15
 _LOGS_SECONDS = 60.0
 _SERVER_VARIABLES = ("DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-"""Prefixes of variables that Docker needs, in either case. The process gets no others because it outlives the shell."""
+"""Prefixes of variables that Docker needs, in upper or lower case. The process inherits no others because it outlives
+the shell."""
 _EXPORTS = {
     "SCW_API_URL": "scaleway:apiUrl",
     "SCW_ACCESS_KEY": "scaleway:accessKey",
@@ -183,10 +184,10 @@ class LocalCloud:
     ) -> tuple[int, bool]:
         """Start it and wait until it responds; returns its process id, and whether this call started it.
 
-        ``transitions``: duration of statuses such as ``creating``, in seconds. ``runtime``: the container runtime
-        (``auto``, ``docker`` or ``off``). ``port``: the port to use from now on; None for the current port, or for a
-        free one if another checkout's local Scaleway uses the current port. Raises OpsError if the port is in use, the
-        process exits early, or it is already running with other options.
+        ``transitions``: duration of transient statuses such as ``creating``, in seconds. ``runtime``: the container
+        runtime (``auto``, ``docker`` or ``off``). ``port``: the port to use from now on; None for the current port, or
+        for a free one if another checkout's local Scaleway uses the current port. Raises OpsError if the port is in
+        use, the process exits early, or it is already running with other options.
         """
         if port is not None and port != self.port:
             self._require_stopped(port)
@@ -251,14 +252,14 @@ class LocalCloud:
         engine, current_transitions = (health.get("runtime") or {}).get("engine"), health.get("transitions_seconds")
         differences = []
         if runtime not in ("auto", engine):
-            differences.append((f"--runtime {runtime}", f"its containers run on: {engine}"))
+            differences.append((f"--runtime {runtime}", f"the container engine is {engine}"))
         if transitions not in (None, current_transitions):
-            current = f"its transitions last {current_transitions:g} seconds"
+            current = f"transitions last {current_transitions:g} seconds"
             differences.append((f"--transitions {transitions:g}", current))
         if differences:
             options = " ".join(option for option, _ in differences)
             raise OpsError(
-                f"The local Scaleway is already running, process {found.pid}, with other options: "
+                f"The local Scaleway is already running, process {found.pid}, with different options: "
                 f"{', '.join(current for _, current in differences)}. Nothing was changed. To restart it and keep "
                 f"its data: scripts/snu local stop && scripts/snu local start {options}",
                 ExitCode.LOCAL_CLOUD,
@@ -353,7 +354,7 @@ class LocalCloud:
             done.append(f"Reset the local Scaleway at {self.address} to its initial content.")
         elif self.data.exists():
             if count := self._remove_leftovers():
-                done.append(f"Removed {counted(count, 'container')} that it had left in Docker.")
+                done.append(f"Removed {counted(count, 'container')} that the local Scaleway had left in Docker.")
             shutil.rmtree(self.data)
             done.append(f"Removed {self.data}; the local Scaleway is not running.")
         state = local_state_dir(self._stack.project_dir) / ".pulumi"
@@ -410,7 +411,7 @@ class LocalCloud:
             response = connection.getresponse()
             if response.status != 200:
                 reason = json.loads(response.read()).get("message", f"status {response.status}")
-                raise OpsError(f"The local Scaleway has no logs for it: {reason}.", ExitCode.LOCAL_CLOUD)
+                raise OpsError(f"The local Scaleway returned no logs: {reason}.", ExitCode.LOCAL_CLOUD)
             while text := response.readline():
                 line = json.loads(text)
                 if "error" in line:

@@ -53,7 +53,7 @@ class Progress:
     ended: float | None = None
     failed: bool = False
     refreshed: bool = False
-    """Whether it is the result of a refresh rather than an operation on the cloud."""
+    """Whether it is the result of a refresh rather than an operation on a live resource."""
 
     def elapsed(self, now: float) -> float:
         """Seconds that it took or has taken so far."""
@@ -180,12 +180,12 @@ class OperationRecord:
         return [item for item in list(self.steps.values()) if item.ended is None and item.step.op != "same"]
 
     def unfinished(self) -> list[Progress]:
-        """Operations on the cloud that were started but not reported as finished."""
+        """Operations on live resources that were started but not reported as finished."""
         return [item for item in self.running() if item.step.is_change and item.step.is_custom]
 
     @property
     def is_refresh(self) -> bool:
-        """Whether the operation is a refresh, without a program."""
+        """Whether the operation is a refresh, which runs no program."""
         return bool(self.steps) and all(item.refreshed for item in list(self.steps.values()))
 
     @property

@@ -59,7 +59,7 @@ class PreviewDocument:
         self._diagnostics.append(resource | {"message": message, "severity": body.get("severity", "info")})
 
     def as_dict(self) -> dict[str, Any]:
-        """The document as Pulumi prints it, without empty parts."""
+        """The document as Pulumi prints it, without empty fields."""
         whole = {
             "config": dict(self._config),
             "steps": list(self._steps.values()),

@@ -46,5 +46,5 @@ def bypass_proxies() -> None:
 
 
 def without_own_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for other programs that access the cloud and the state."""
+    """The environment for other programs that access Scaleway and the state."""
     return {name: value for name, value in environ.items() if name not in OWN_SECRETS}

@@ -57,7 +57,7 @@ class CommentTarget:
     """Login that writes our comments; None for the token's user."""
 
     def __post_init__(self) -> None:
-        """Raises OpsError for an invalid repository or an address to which the token must not be sent."""
+        """Raises OpsError for an invalid repository or a URL to which the token must not be sent."""
         self.hosted  # noqa: B018 - raises when invalid
 
     @property

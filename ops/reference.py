@@ -11,13 +11,13 @@ from ops.durations import shown
 from ops.exit_codes import ExitCode
 
 _HEAD = """\
-# The command `snu`
+# The `snu` command
 
-For everyone who uses the command line. This page is generated from the command definitions and checked by a test.
-Update it with `python -m ops.reference > docs/reference/commands.md`.
+For everyone who uses the command line. This page is generated from the command definitions; a test checks that it is
+up to date. Update it with `python -m ops.reference > docs/reference/commands.md`.
 
 Run the command as `scripts/snu`, from any directory. `scripts/snu --help`, or `-h` after any command, shows the options
-and examples. `scripts/snu --install-completion` sets up shell completion of commands, options and stack names.
+and examples. `scripts/snu --install-completion` sets up shell completion for commands, options and stack names.
 
 On a terminal, the output is a coloured tree with progress. In a pipe, in CI or with `NO_COLOR`, it is plain text.
 `FORCE_COLOR` adds colours in a pipe or in CI. Secrets are printed as `[secret]`, and values that are unknown before the
@@ -25,15 +25,16 @@ update as `output<…>`. Errors go to standard error. Times are in your time zon
 
 Write durations as `90s`, `10m`, `1h30m` or `2d`, or as a plain number in the option's unit.
 
-Ctrl-C lets running operations finish, starts no new ones, and reports what remains. A second Ctrl-C stops immediately.
+After Ctrl-C, `snu` lets running operations finish, starts no new ones, and reports what remains. A second Ctrl-C stops
+it immediately.
 
 ## JSON
 
 With `--json`, a command prints only a JSON document to standard output. The exit code is the same as without `--json`.
 Times are ISO 8601 in UTC.
 
-- The document is an object with the key `schema`, such as `snu.drift/1`: the command and the document's version. Adding
-  keys does not change the version. Lists are under a key, such as `updates`.
+- The document is an object whose `schema` key identifies the command and the version of the format, such as
+  `snu.drift/1`. Adding keys does not change the version. Lists are under a key, such as `updates`.
 - Three commands use another tool's format: `preview` prints the same document as `pulumi preview --json`, `outputs` the
   same as `pulumi stack output --json`, and `touched` a list of stack names for a job matrix.
 """

@@ -228,14 +228,16 @@ class Session:
     def _lock_lost(self, purpose: str, error: BaseException | None) -> OpsError:
         """The error for a run that has lost its lock. Restores a newer state if this run has overwritten it."""
         name = self.stack.name
-        lines = [f"{name}: this run ({purpose}) lost its lock: it was removed or taken over by another run."]
+        lines = [f"{name}: this run ({purpose}) lost its lock: the lock was removed or taken over by another run."]
         if isinstance(error, OpsError):
             lines.append(str(error))
         with suppress(OpsError, StoreError), self._acquire("restoring the state", 0.0):
             overwritten = observe(self.store, self.project, name).overwritten
             if overwritten is not None:
                 copy = restore(self.store, self.project, name, overwritten)
-                lines.append(f"It overwrote a newer state, which was restored. A copy of its own state is in {copy}.")
+                lines.append(
+                    f"This run overwrote a newer state, which has been restored. A copy of its own state is in {copy}."
+                )
                 lines += [f"  only in the copy: {each}" for each in overwritten.unknown]
         lines.append(f"Compare with the live resources: `scripts/snu preview {name} --refresh`.")
         return OpsError("\n".join(lines), ExitCode.LOCKED)
@@ -291,7 +293,7 @@ class Session:
         return f"{doing} {self.stack.name} (engine: {self.engine.name})"
 
     def _engine_environ(self) -> dict[str, str]:
-        """Keep the state's compression, because the CLI converts a state by deleting it before writing it again."""
+        """Keep the state's compression, because the CLI converts a state by deleting it before rewriting it."""
         if not self.engine.converts_state:
             return self.environ
         stored = self.observed.stored
@@ -345,7 +347,7 @@ class Session:
     def report_external_changes(
         self, record: OperationRecord, *, repaired: Collection[FindingKind] = ()
     ) -> list[Finding]:
-        """Show resources that were deleted or changed outside updates, or that are in error.
+        """Show resources that were deleted or changed outside updates, or that are in an error state.
 
         ``repaired``: findings that the operation itself repairs.
         """
@@ -357,7 +359,7 @@ class Session:
     def refuse_infeasible(self, record: OperationRecord) -> None:
         """Raises OpsError if the previewed update would fail partway or break a stack that runs on this one.
 
-        It also does so if the refresh reported a resource as deleted that may still exist, because an update would
+        Also raises OpsError if a resource that the refresh reported as deleted may still exist, because an update would
         remove it from the state.
         """
         with spinner_for(sys.stderr, f"Checking whether the update of {self.stack.name} can succeed"):

@@ -69,7 +69,7 @@ def store_alerts_access(
     if not secrets or not access:
         missing = "output `alertsAccess`" if secrets else f"secret {name}"
         raise OpsError(
-            f"The foundation has no {missing} yet. Everything stored so far is kept. Run `scripts/snu up` on the "
+            f"The foundation has no {missing} yet. Everything stored so far was kept. Run `scripts/snu up` on the "
             "foundation first.",
             ExitCode.FAILED,
         )

@@ -239,7 +239,10 @@ def least_privilege(resource: Resource, settings: Settings) -> Iterator[Finding]
 
 
 def _full_access(settings: Settings) -> dict[str, Collection[str]]:
-    """Full-access permission sets allowed in each policy, by name: deploying requires creating and deleting."""
+    """Full-access permission sets allowed in each policy, by policy name.
+
+    They are allowed because deploying requires creating and deleting resources.
+    """
     if not isinstance(settings, FoundationSettings):
         return {}
     databases = ["RelationalDatabasesFullAccess"] if settings.opens_databases else []

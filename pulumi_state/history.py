@@ -20,7 +20,7 @@ Kind = Literal["update", "refresh", "destroy", "resource-import"]
 
 @dataclass(frozen=True)
 class Update:
-    """Data about an update that is available before it finishes."""
+    """Data about an update, available before the update finishes."""
 
     kind: Kind
     project_dir: Path

@@ -35,9 +35,9 @@ class ResourceState:
     external: bool = False
     """Whether the resource is only read and not managed, like a stack reference."""
     delete: bool = False
-    """Whether it was replaced by a resource with the same URN and is pending deletion."""
+    """Whether the resource was replaced by another one with the same URN and is pending deletion."""
     pending_replacement: bool = False
-    """Whether it was deleted and its replacement has not been created yet."""
+    """Whether the resource was deleted and its replacement has not been created yet."""
     dependencies: list[str] = field(default_factory=list)
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
     additional_secret_outputs: list[str] = field(default_factory=list)

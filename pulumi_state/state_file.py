@@ -68,8 +68,8 @@ def parse_checkpoint(content: bytes, name: str) -> dict[str, Any]:
 class StateFile:
     """The state of one stack in a backend: a folder, a bucket or a database.
 
-    A write succeeds only if the state has not changed since this object last read or wrote it. Before the first read,
-    the state must not exist yet. A state compressed by the Pulumi CLI stays compressed.
+    A write succeeds only if the state has not changed since this object last read or wrote it. A write before the first
+    read succeeds only if the state does not exist. A state compressed by the Pulumi CLI stays compressed.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Reads ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``: values and their positions, in a single dialect of YAML.
 
 The Pulumi CLI reads these files with go-yaml v3, which does not follow either YAML version exactly. Python reads YAML
-1.1; most editors and linters read YAML 1.2. Only text that all of them interpret alike is accepted. Everything else is
-a ``YamlProblem`` that suggests the unambiguous quoted form. Anchors, tags, merge keys and directives are also problems,
-since no setting needs them.
+1.1; most editors and linters read YAML 1.2. Only text that all these tools interpret alike is accepted. Everything else
+is a ``YamlProblem`` that suggests the unambiguous quoted form. Anchors, tags, merge keys and directives are also
+problems, since no setting needs them.
 """
 
 from __future__ import annotations

@@ -37,20 +37,20 @@ MEMORY_QUOTA = Behaviour(
 )
 DELETED_SECRET = Behaviour(
     subject="A secret is deleted",
-    statement=f"It is scheduled for deletion in {SECRET_RETENTION.days} days. Until then it can be recovered, but not "
-    "edited or accessed.",
+    statement=f"The secret is scheduled for deletion in {SECRET_RETENTION.days} days. Until then, it can be recovered, "
+    "but not edited or accessed.",
     source=sources.SECRETS,
-    note="Users report that no other secret can have its name and path until then.",
+    note="Users report that no other secret can use the same name and path until then.",
 )
 EPHEMERAL_SECRET = Behaviour(
     subject="An ephemeral secret is deleted",
-    statement="It is removed immediately. A secret can be made ephemeral only when it is created, and its versions "
-    f"expire after at most {LONGEST_EPHEMERAL.days} days.",
+    statement="The secret is removed immediately. A secret can be made ephemeral only when it is created, and its "
+    f"versions expire after at most {LONGEST_EPHEMERAL.days} days.",
     source=sources.SECRETS,
 )
 EXPIRING_API_KEYS = Behaviour(
     subject="The organization has set a maximum duration for API keys",
-    statement="A new key with no expiration date, or one beyond that duration, is rejected. Existing keys do not "
-    "change, and a key's expiration date cannot be changed.",
+    statement="A new key without an expiration date, or with one beyond that duration, is rejected. Existing keys do "
+    "not change, and a key's expiration date cannot be changed.",
     source=sources.API_KEY_DURATION,
 )

@@ -105,8 +105,8 @@ CONTAINER_MEMORY_GB = Limit(
     unit="GB",
     source=sources.QUOTAS,
     firm=False,
-    note="For an organization with a verified identity; 25 GB before verification. Scaleway raises it on request, up "
-    "to 600 GiB.",
+    note="For an organization with a verified identity; 25 GB before verification. Scaleway raises the quota on "
+    "request, up to 600 GiB.",
 )
 
 # Jobs
@@ -137,7 +137,8 @@ LOG_RETENTION_DAYS = Limit(subject="Retention of logs", least=1, most=365, unit=
 MEMORY_BY_CPU = {2000: MEMORY_OF_2000_MVCPU}
 """The API's memory limits, by CPU in mvCPU."""
 _MEMORY_PER_MVCPU = (1, 4)
-"""Range of MB per mvCPU, derived from that limit. All container sizes in the replaced stack are within it."""
+"""Range of MB per mvCPU, derived from the limit for 2000 mvCPU. The sizes of all containers in the
+stack that this project replaces are within it."""
 
 
 def memory_of_container(cpu: int) -> Limit:

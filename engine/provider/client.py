@@ -28,7 +28,7 @@ _WAIT_SECONDS = 600.0
 
 
 _WRITES: ContextVar[list[str] | None] = ContextVar("writes", default=None)
-"""Paths of the write requests inside ``Client.marking_uncertain`` that were, or may have been, carried out."""
+"""Paths of the write requests sent inside ``Client.marking_uncertain`` that were or may have been carried out."""
 
 
 def _record_write(method: str, path: str) -> None:
@@ -99,7 +99,7 @@ class Client:
 
     @contextlib.contextmanager
     def marking_uncertain(self) -> Iterator[None]:
-        """Set ``uncertain`` on a ProviderError raised inside if an earlier write may have been carried out."""
+        """Set ``uncertain`` on a ProviderError raised in this context if an earlier write may have been carried out."""
         writes: list[str] = []
         token = _WRITES.set(writes)
         try:
@@ -205,7 +205,7 @@ def _content(response: httpx.Response, *, uncertain: bool) -> Any:
             raise ProviderError(f"{response.request.method} {response.url.path}: found {kind}; expected JSON") from None
     message = error_text(response)
     if uncertain and response.status_code == httpx.codes.CONFLICT:
-        message += "; an earlier attempt got no response and may have created it: check before retrying"
+        message += "; an earlier attempt got no response and may have created the resource: check before retrying"
     raise ApiError(response.status_code, message)
 
 

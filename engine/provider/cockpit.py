@@ -88,7 +88,7 @@ class Token(SecretKeyResource):
 
 
 class AlertManager(ResourceType):
-    """A project's alerting, which is enabled or disabled, with its contact points."""
+    """A project's alert manager: whether alerting is enabled, and the contact points."""
 
     token = "scaleway:observability/alertManager:AlertManager"  # noqa: S105 - a type token
     path = "/cockpit/v1/regions/{region}/alert-manager"

@@ -28,7 +28,7 @@ _SECRETS = "secretEnvironmentVariables"
 
 
 def _matches(hashed: Any, plain: Any) -> bool:
-    """Compare a secret with the hash returned by the API."""
+    """Return whether a secret matches the hash returned by the API."""
     if hashed == plain:
         return True
     if not isinstance(hashed, str) or not hashed.startswith(_HASH_PREFIX):

@@ -155,7 +155,7 @@ class Instance(ResourceType):
 
 
 class _InstanceChild(ResourceType):
-    """A part of an instance that has no ID in the API."""
+    """A part of an instance, without an ID of its own in the API."""
 
     path = "/rdb/v1/regions/{region}/instances"
 
@@ -164,7 +164,7 @@ class _InstanceChild(ResourceType):
         return f"{self.path.format(region=region or client.region)}/{bare}"
 
     async def ready(self, client: Client, properties: PropertyMap) -> str:
-        """Return the instance's path once it accepts changes."""
+        """Wait until the instance accepts changes, and return its path."""
         path = self.instance_path(client, properties)
         await client.wait(path, _INSTANCE_TRANSIENT)
         return path
@@ -175,7 +175,7 @@ class _InstanceChild(ResourceType):
 
 
 class _NamedInstanceChild(_InstanceChild):
-    """A part of an instance identified by name."""
+    """A part of an instance that is identified by its name."""
 
     noun: str
 

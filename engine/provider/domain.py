@@ -64,7 +64,7 @@ def _target(target: str, zone: str) -> str:
 
 
 def _data(data: str, type_: str, zone: str) -> str:
-    """Normalize data, except SRV, as the provider does to send and compare it (``NormalizeRecordData``)."""
+    """Normalize data as the provider does before sending or comparing it (``NormalizeRecordData``), except for SRV."""
     return _target(data, zone) if type_ in ("CNAME", "NS", "MX") else data.strip()
 
 

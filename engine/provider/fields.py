@@ -31,17 +31,17 @@ class Field:
     checked_default: bool = False
     """Whether the default is also in the checked inputs, not only in the outputs."""
     sent: bool = True
-    """Whether the creation request includes it."""
+    """Whether the creation request includes the property."""
     update: str = ""
     """Name in the update request, if different."""
     empty: Any = None
     """Value in the state if the response does not contain one."""
     answered: bool = True
-    """Whether responses contain it; otherwise the state keeps the program's value."""
+    """Whether responses contain the property; otherwise the state keeps the program's value."""
     normal: Convert = _identity
     """Normalizes a value before its parts are compared."""
     is_set: bool = False
-    """Whether it is a set of objects in which a missing property counts as removed."""
+    """Whether the property is a set of objects in which a missing nested property counts as removed."""
     sets: tuple[str, ...] = ()
     """Nested properties that are sets of strings."""
     equal: Callable[[Any, Any], bool] | None = None
@@ -84,7 +84,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def parse_duration(text: str) -> float:
-    """Parse a Go duration such as ``1m30s`` to seconds. Raises ValueError."""
+    """Parse a Go duration such as ``1m30s`` into seconds. Raises ValueError."""
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration")

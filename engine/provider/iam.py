@@ -75,7 +75,7 @@ def _same_rules(old: list[PropertyMap], new: list[PropertyMap]) -> bool:
 
 
 class Policy(ResourceType):
-    """A policy. Its rules are created with the policy, but read and replaced separately."""
+    """A policy. The rules are created with the policy but are read and replaced separately."""
 
     token = "scaleway:iam/policy:Policy"  # noqa: S105 - a type token
     path = "/iam/v1alpha1/policies"

@@ -218,7 +218,7 @@ class ResourceType:
 
 
 class SecretKeyResource(ResourceType):
-    """A type whose secret key the API returns only on creation; it is then kept in the state."""
+    """A type whose secret key the API returns only on creation; the key is then kept in the state."""
 
     def outputs(self, client: Client, resource_id: str, response: Object, given: PropertyMap) -> PropertyMap:
         outputs = super().outputs(client, resource_id, response, given)
@@ -229,7 +229,7 @@ class SecretKeyResource(ResourceType):
 
 
 def _unanswered(type_: ResourceType, olds: PropertyMap) -> PropertyMap:
-    """Return the outputs in the state that responses never contain."""
+    """Return the outputs that only the state contains, because responses never include them."""
     return {field.name: olds[field.name] for field in type_.fields if not field.answered and field.name in olds}
 
 
@@ -285,7 +285,7 @@ def compare(
 
 
 def _compare_lists(path: str, old: list[Any], new: list[Any], *, is_set: bool, sets: Sequence[str]) -> dict[str, str]:
-    """Compare lists. Removed items have old indexes, added items new ones; both at the same index is a change.
+    """Compare lists. Removed items have old indexes, added items new ones; both at one index are a change.
 
     Lists of objects are compared by index.
     """

@@ -31,7 +31,7 @@ def _read_versions(versions: list[Object]) -> list[PropertyMap]:
 
 
 def _write_policies(policies: list[PropertyMap]) -> Object | None:
-    """Convert a list with at most one policy."""
+    """Convert a list that contains at most one policy."""
     if not policies:
         return None
     policy = policies[0]

@@ -81,10 +81,10 @@ def grant_state(
 
     `writer` and `reader` are the names of the two applications, `write` and `read` their permission sets.
     """
-    state = f"Pulumi's state of {environment}"
-    for part, application, verb, infinitive, permission_sets in (
-        (name, writer, "Keeps", "keep", write),
-        (f"{name}-reader", reader, "Reads", "read", read),
+    state = f"the Pulumi state of {environment}"
+    for part, application, verb, gerund, permission_sets in (
+        (name, writer, "Stores", "storing", write),
+        (f"{name}-reader", reader, "Reads", "reading", read),
     ):
-        descriptions = AccessDescriptions(f"{verb} {state}", f"Allows to {infinitive} {state}")
+        descriptions = AccessDescriptions(f"{verb} {state}", f"Allows {gerund} {state}")
         grant(part, application, descriptions, [on_projects([project_id], permission_sets)], opts)

@@ -24,7 +24,7 @@ class BackendInstanceArgs(TypedDict):
     database_name: str
     """Name of the database on the instance."""
     administrator_name: pulumi.Input[str]
-    """Name of the administrator, which every instance must have. It is not used to access the state."""
+    """Name of the administrator account that every instance must have. It is not used to access the state."""
     administrator_password: pulumi.Input[str]
     """Password of the administrator; secret in the state."""
     user_name: str

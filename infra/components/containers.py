@@ -23,7 +23,7 @@ class ContainerProbe(TypedDict):
     interval: NotRequired[int]
     """Seconds between probes. Default: 10."""
     timeout: NotRequired[int]
-    """Seconds after which a probe has failed. Default: 1."""
+    """Seconds after which a probe times out. Default: 1."""
     failure_threshold: NotRequired[int]
     """Consecutive failures after which the container is unhealthy. Default: 3."""
 

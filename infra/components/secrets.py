@@ -52,7 +52,7 @@ class EnvironmentSecrets(Component):
         holder = secrets.Secret(
             f"{name}-secret",
             name=args["secret_name"],
-            description="The secret document: one JSON object, its keys are named in the stacks' settings",
+            description="The secret document: a JSON object whose keys are named in the stacks' settings",
             type="opaque",
             protected=args.get("protected", False),
             project_id=args.get("project_id"),

@@ -10,7 +10,7 @@ from infra.settings.problems import FILE, MISSING, Problem, SettingsError, probl
 
 
 def load_sources(repository: Path) -> ImageSources:
-    """Loads a repository's image sources. Raises `SettingsError` with all problems."""
+    """Loads a repository's image sources. Raises `SettingsError`, which lists all problems."""
     file = repository / IMAGES_FILE
     try:
         with file.open(encoding="utf-8") as stream:  # YAML errors contain the stream's name

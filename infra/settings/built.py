@@ -40,7 +40,7 @@ def read_built(project: Path, stack: str) -> dict[str, Any]:
 
 
 def with_built(config: Mapping[str, Any], project: Path, stack: str) -> dict[str, Any]:
-    """A stack's configuration, in which the images built for it replace those in the stack file.
+    """A stack's configuration, with the images built for it in place of those in the stack file.
 
     Leaves foundations, which run no images, and stacks with `snu:promoteFrom` unchanged. Raises `SettingsError`.
     """

@@ -90,7 +90,7 @@ def check_provider(raw: Mapping[str, str], finding: Finding) -> Iterator[Problem
     """Checks the provider settings, with keys that omit `scaleway:`. Requires valid settings."""
     region, zone = raw.get("region"), raw.get("zone")
     if region and zone and not zone.startswith(f"{region}-"):
-        yield finding("scaleway:zone", f"`{zone}`", f"a zone of the region `{region}`, like `{region}-1`")
+        yield finding("scaleway:zone", f"`{zone}`", f"a zone in the region `{region}`, like `{region}-1`")
 
 
 def check_foundation_file(environment: Any, project: Path, finding: Finding) -> Iterator[Problem]:
@@ -130,7 +130,7 @@ def _check_alerts(raw: Mapping[str, Any], images: Mapping[str, Any], finding: Fi
     if alerts is None:
         return
     if _table(raw.get("environment")).get("previewOf") is not None:
-        yield finding("snu:crashAlerts", "crash alerts", "no crash alerts in a preview, which cannot read its logs")
+        yield finding("snu:crashAlerts", "crash alerts", "no crash alerts: a preview environment cannot read its logs")
     image = _alerts_image(alerts)
     if isinstance(image, str) and image not in images:
         yield finding("snu:crashAlerts.image", f"`{image}`, which is not in snu:images", _one_of(images))
@@ -160,7 +160,7 @@ def _check_names(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Findi
                 f"at most {scaleway.CONTAINER_NAME.most} characters for `<environment>-<app>`; or set a shorter `name`",
             )
         if given is not None and shares_namespace:
-            yield finding(f"snu:apps.{app}.name", f"`{given}`", "no `name` in a preview, which shares its namespace")
+            yield finding(f"snu:apps.{app}.name", f"`{given}`", "no `name`: a preview environment shares its namespace")
         if owners.setdefault(name, app) != app:
             key = f"snu:apps.{app}" + (".name" if given is not None else "")
             yield finding(key, f"`{name}`, the container name of snu:apps.{owners[name]}", "a unique container name")

@@ -22,12 +22,12 @@ def _inside(path: str) -> str:
 SourcePath = Annotated[
     str,
     AfterValidator(_inside),
-    limits.Allowed("a path inside the repository, relative to its root, with `/` and without `..`"),
+    limits.Allowed("a path inside the repository, relative to its root, with `/` as the separator and no `..`"),
 ]
 ArgumentName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
-    limits.Allowed("letters, digits and `_`, no leading digit"),
+    limits.Allowed("letters, digits and `_`, not starting with a digit"),
 ]
 
 

@@ -79,14 +79,14 @@ Name = Annotated[
     str,
     StringConstraints(pattern=NAME_PATTERN, max_length=scaleway.CONTAINER_NAME.most),
     Allowed(
-        f"{scaleway.CONTAINER_NAME.range} lower-case letters, digits and hyphens; starts with a letter, "
-        "does not end with a hyphen"
+        f"{scaleway.CONTAINER_NAME.range} lower-case letters, digits and hyphens, starting with a letter "
+        "and not ending with a hyphen"
     ),
 ]
 JobKey = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,61}[a-z0-9]$"),
-    Allowed("2 to 63 lower-case letters, digits, `-` and `_`; starts with a letter"),
+    Allowed("2 to 63 lower-case letters, digits, `-` and `_`, starting with a letter"),
 ]
 StackName = Annotated[
     str,
@@ -111,7 +111,7 @@ UrlTemplate = Annotated[
 Url = Annotated[
     str,
     StringConstraints(pattern=rf"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]){_URL_PORT}$"),
-    Allowed("an HTTP(S) URL without a user or path"),
+    Allowed("an HTTP(S) URL without credentials or a path"),
 ]
 ProviderZone = Annotated[
     Literal["fr-par-1", "fr-par-2", "fr-par-3", "nl-ams-1", "nl-ams-2", "nl-ams-3", "pl-waw-1", "pl-waw-2", "pl-waw-3"],
@@ -127,7 +127,7 @@ Network = Annotated[
 Digest = Annotated[
     str,
     StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$"),
-    Allowed("`sha256:` and 64 lower-case hexadecimal digits"),
+    Allowed("`sha256:` followed by 64 lower-case hexadecimal digits"),
 ]
 Version = Annotated[
     str,
@@ -138,7 +138,7 @@ VariableName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
     AfterValidator(_not_reserved),
-    Allowed("letters, digits and `_`, no leading digit; `PORT` and `SCW_*` are reserved by Scaleway"),
+    Allowed("letters, digits and `_`, not starting with a digit; `PORT` and `SCW_*` are reserved by Scaleway"),
 ]
 VariableValue = Annotated[
     str,
@@ -184,7 +184,7 @@ MemoryQuota = Annotated[int, Field(ge=1, le=100_000), Allowed("1 to 100000 (GB)"
 BucketName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
-    Allowed("3 to 63 lower-case letters, digits and hyphens; does not start or end with a hyphen"),
+    Allowed("3 to 63 lower-case letters, digits and hyphens, not starting or ending with a hyphen"),
 ]
 VolumeSize = Annotated[int, _range(scaleway.VOLUME_GB), _allowed(scaleway.VOLUME_GB)]
 PreviewHours = Annotated[int, Field(ge=1, le=8760), Allowed("1 to 8760 (hours)")]

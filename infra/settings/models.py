@@ -57,7 +57,8 @@ class Plans(Settings):
         min_length=1, description="Signing keys of the planners, by name. A plan signed by any other key is rejected."
     )
     appliers: Annotated[dict[limits.Name, limits.PlanRecipient], limits.Allowed("at least one applier")] = Field(
-        min_length=1, description="Encryption keys of the appliers, by name. Only they can decrypt a plan and apply it."
+        min_length=1,
+        description="Encryption keys of the appliers, by name. Only the appliers can decrypt and apply a plan.",
     )
     expire_after: limits.PlanHours = Field(default=24, description="Hours after which a plan expires.")
 
@@ -123,8 +124,8 @@ class EnvironmentIdentity(Settings):
     foundation: limits.StackName = Field(description="The stack that owns the project, registry and secret document.")
     preview_of: limits.Name | None = Field(
         default=None,
-        description="Makes the stack a preview of this environment: it uses that environment's registry, a copy of its "
-        "secret document, and the foundation's shared container namespace.",
+        description="Environment that this stack is a preview of. The stack uses that environment's registry, a copy "
+        "of its secret document, and the foundation's shared container namespace.",
     )
 
 
@@ -183,11 +184,13 @@ class Variables(Settings):
     )
 
 
-_RENAMED = "it was renamed: see `docs/how-to/renaming.md`. Remove it once every stack with this entry has been updated."
+_RENAMED = (
+    "it was renamed: see `docs/how-to/renaming.md`. Remove this setting once every stack that has it has been updated."
+)
 
 
 class Probe(Settings):
-    """A health check of a container. `docs/reference/limits.md` describes what happens when it fails."""
+    """A health check of a container. `docs/reference/limits.md` describes what happens when a probe fails."""
 
     path: limits.HttpPath | None = Field(
         default=None, description="HTTP request path. If unset, the probe opens a TCP connection."
@@ -242,13 +245,13 @@ class App(Variables):
     )
     liveness_probe: Probe = Field(
         default=DEFAULT_PROBE,
-        description="Runs throughout the container's lifetime. If it fails, the instance receives no more traffic but "
-        "is not restarted.",
+        description="Runs throughout the container's lifetime. If the probe fails, the instance receives no more "
+        "traffic but is not restarted.",
     )
     startup_probe: Probe = Field(
         default=DEFAULT_PROBE,
-        description="Runs until it first succeeds. It delays each start by up to one interval: use a short interval "
-        "for apps that scale from zero.",
+        description="Runs until it first succeeds, which delays each start by up to one interval: use a short "
+        "interval for apps that scale from zero.",
     )
     version_path: limits.HttpPath | None = Field(
         default=None,
@@ -320,7 +323,7 @@ class CrashAlertsSettings(Settings):
     interval_minutes: limits.AlertMinutes = Field(
         default=defaults.ALERTS_INTERVAL, description="Minutes between runs. A crash is reported within two intervals."
     )
-    webhook: limits.DocumentKey = Field(description="Key in the secret document that contains the Slack webhook URL.")
+    webhook: limits.DocumentKey = Field(description="Key of the Slack webhook URL in the secret document.")
 
 
 def _image_kind(value: Any) -> str:
@@ -361,7 +364,7 @@ class EnvironmentSettings(Settings):
     )
     images: dict[limits.Name, RunImage] = Field(
         description="The images to run, by name: a version and digest, or `build` for an image in `images.yaml` that "
-        "Pulumi builds with Docker. `build` instead of the object builds all images. Images built by `snu images "
+        "Pulumi builds with Docker. To build all images, set the key itself to `build`. Images built by `snu images "
         "build` for the stack (`.local/images/<stack>.yaml`) take precedence."
     )
     previews: Previews | None = Field(
@@ -399,7 +402,7 @@ class Project(Settings):
 
 
 class ServerlessBackend(Settings):
-    """A Serverless SQL database: billed by use, accessed through a dedicated IAM application."""
+    """A Serverless SQL database, billed by usage and accessed through a dedicated IAM application."""
 
     kind: Literal["serverless"] = Field(description="The kind of backend.")
     min_cpu: limits.ServerlessCpu = Field(
@@ -419,8 +422,8 @@ class InstanceBackend(Settings):
     )
     open_for_runs: bool = Field(
         default=False,
-        description="Lets each run of `snu` add its own address to the allowed ranges and remove it at the end. "
-        "Grants `RelationalDatabasesFullAccess` to the IAM applications that deploy or preview.",
+        description="Whether each run of `snu` adds its own address to the allowed ranges and removes it at the end. "
+        "If so, grants `RelationalDatabasesFullAccess` to the IAM applications that deploy or preview.",
     )
     private_network: limits.Uuid | None = Field(
         default=None,
@@ -514,12 +517,13 @@ class DatabasePasswords(Settings):
     """Passwords of an instance's users."""
 
     administrator: limits.Password = Field(
-        description="Password of the administrator, which every instance must have. Pulumi does not use it."
+        description="Password of the administrator account that every instance must have. Pulumi does not use this "
+        "account."
     )
     user: limits.Password = Field(description="Password of the user that Pulumi uses to read and write state.")
     reader: limits.Password | None = Field(
         default=None,
-        description="Password of a read-only user for previews, drift and status. If unset, these use `user`.",
+        description="Password of a read-only user for previews, drift checks and status. If unset, these use `user`.",
     )
 
 

@@ -37,8 +37,8 @@ _ENCRYPTED = "[encrypted]"
 def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSettings | EnvironmentSettings:
     """Loads a stack's settings from Pulumi's flat configuration: `{"snu:apps": "<JSON>", …}`.
 
-    `project` is the folder with the stack file, which is also checked if the configuration comes from it.
-    Raises `SettingsError` with all problems.
+    `project` is the folder with the stack file; the file is also checked if the configuration comes from it. Raises
+    `SettingsError`, which lists all problems.
     """
     path = project / f"Pulumi.{stack}.yaml"
     file = source_of(config, path)
@@ -50,7 +50,7 @@ def load(stack: str, config: Mapping[str, str], project: Path) -> FoundationSett
 def load_file(path: Path, project: Path | None = None) -> FoundationSettings | EnvironmentSettings:
     """Loads the settings from a stack file as Pulumi would, without decrypting values.
 
-    `project` is the project folder, by default the file's folder. Raises `SettingsError` with all problems.
+    `project` is the project folder, by default the file's folder. Raises `SettingsError`, which lists all problems.
     """
     file = _read(path)
     stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")

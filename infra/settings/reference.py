@@ -19,16 +19,16 @@ For anyone who edits a stack file (`Pulumi.<stack>.yaml`) or `images.yaml`: all 
 defaults. This page is generated from `infra/settings/models.py` and `infra/settings/images.py`; a test checks that it
 is up to date. Update it with `python -m infra.settings.reference > docs/reference/settings.md`.
 
-Both `snu` and the program itself validate all settings before anything runs, so they are also validated with plain
-`pulumi`. Each problem is reported on one line: the file, line and key, the value found, and the allowed values or how
-to fix it.
+Both `snu` and the program itself validate all settings before anything runs, so they are validated even if you run
+`pulumi` directly. Each problem is reported on one line: the file, line and key, the value found, and the allowed values
+or how to fix it.
 
 Keys without a value use the default; removing a key restores the default on the next `up`.
 
 ## YAML values
 
 The Pulumi CLI, Python and editors parse some YAML values differently: `yes`, `12:30`, `012`, `1e5` and `2026-11-26` are
-strings to some, and booleans, numbers or dates to others. The CLI deploys the last one as
+strings to some, and booleans, numbers or dates to others. The CLI deploys `2026-11-26` as
 `2026-11-26 00:00:00 +0000 UTC`. Stack files may therefore contain only values that all of them parse the same way. All
 other values are rejected, and the message shows the quoted form that preserves the value:
 

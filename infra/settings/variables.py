@@ -25,7 +25,7 @@ class MergedVariables:
 def merge(consumer: Variables, apps: Mapping[str, App]) -> MergedVariables:
     """Merges an app's or job's own variables with those it inherits; its own take precedence.
 
-    Requires valid settings: `variables_from` is the key of an app, without cycles.
+    Requires valid settings: `variables_from` is the key of an app, and there are no cycles.
     """
     plain = dict(consumer.variables)
     document = _by_name(consumer.document_variables)

@@ -301,7 +301,7 @@ def _injected(injected: InjectedResponse | None) -> Response | None:
 async def _wait_until_cleared(rules: Sequence[Rule], receive: Receive | None) -> bool:
     """Wait until the rules are cleared.
 
-    Returns False if the client disconnects first, which is undetected without ``receive``.
+    Returns False if the client disconnects first, which cannot be detected without ``receive``.
     """
     if not rules:
         return True

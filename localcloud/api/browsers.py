@@ -1,4 +1,4 @@
-"""Rejects requests from web pages: the local Scaleway's keys are public, and any page can send requests to loopback.
+"""Rejects requests from web pages: the local Scaleway's keys are public, and any page can send requests to localhost.
 
 The headers are enough: only browsers send ``Origin`` and ``Sec-Fetch-Site``, and ``Host`` reveals DNS rebinding.
 """

@@ -28,4 +28,5 @@ class Cloud:
     """CA certificate (PEM) for verifying that server's certificate."""
     now: Callable[[], float] = time.time
     will_run: Callable[[str], bool] = lambda _image: False
-    """Whether a process will run for an image. If so, statuses wait for that process (``transitions.hold``)."""
+    """Whether a process will run for a container with this image. If so, statuses wait for that process
+    (``transitions.hold``)."""

@@ -1,7 +1,7 @@
 """The control API, ``/_local/…``, for command-line tools, tests and users. Requests that change state require a token.
 
 GET  /_local/health        version, process, data folder, uptime, resource counts
-GET  /_local/resources     all resources by kind, without secrets and without those scheduled for deletion;
+GET  /_local/resources     all resources by kind, except those scheduled for deletion; secrets are omitted;
                             ``?seed=false`` omits seeded resources
 GET  /_local/journal       write requests (time, method, path, status); ``?after=SEQ``
 GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``logs.routes``
@@ -43,7 +43,7 @@ from localcloud.api.store import HIDDEN_PREFIX, VAULT_PREFIX
 from localcloud.api.transitions import visible
 
 VERSION = "1"
-NO_RUNTIME = {"engine": "off", "why": "it was started with --runtime off"}
+NO_RUNTIME = {"engine": "off", "why": "the local Scaleway was started with --runtime off"}
 
 
 class Control:

@@ -53,7 +53,7 @@ def invalid(argument: str, help_message: str) -> ApiError:
 
 
 def plain(status: int, message: str) -> ApiError:
-    """An error without a type. Clients display its message, and retry some errors based on it."""
+    """An error without a type. Clients display the message and use it to decide whether to retry."""
     return ApiError(status, {"message": message})
 
 

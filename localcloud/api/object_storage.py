@@ -47,7 +47,7 @@ class ObjectStorage:
         return self._process is not None and self._process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it has restored its state and serves requests."""
+        """Whether the child has restored its state and is serving requests."""
         self._ready = self._ready or self._read_line(b"ready\n", 0)
         return self._ready and self.is_running()
 

@@ -1,7 +1,7 @@
 """The child process of ``object_storage``: restores the state from the journal, then serves moto's S3.
 
 It reads commands (``reset``) from standard input, one per line, and exits when standard input is closed. It writes
-``ready`` to standard output once it serves requests, and ``reset`` once the storage is empty.
+``ready`` to standard output once it can serve requests, and ``reset`` once the storage is empty.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _moto_s3: Any = importlib.import_module("moto.s3.models")
 
 
 class ObjectStorageApp:
-    """Moto's S3 without its other services, for programs rather than web pages.
+    """Moto's S3 without moto's other services, for programs rather than web pages.
 
     Handles one request at a time, because moto checks a condition and writes in two steps, whereas S3 does both
     atomically.
@@ -63,7 +63,7 @@ class ObjectStorageApp:
             return _error(403, "AccessDenied", rejection)
         is_read = environ["REQUEST_METHOD"] in READ_METHODS
         if environ["PATH_INFO"] == "/" and not is_read:  # a request for another service; moto would list the buckets
-            return _error(405, "MethodNotAllowed", "object storage only implements S3 and GET /")
+            return _error(405, "MethodNotAllowed", "object storage implements only S3 and GET /")
         entry = Entry.of(environ, get_input_stream(environ).read())
         with self._lock:
             if is_read:

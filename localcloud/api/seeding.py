@@ -25,12 +25,12 @@ _PERMISSION = Permission("*", "write", "seed")
 
 
 def seed_store(cloud: Cloud, seed: Seed) -> None:
-    """Write the seed unless the store already contains its organization. Raises StartError if it contains another."""
+    """Write the seed unless the store already contains its organization. Raises StartError if it has another one."""
     store, organization_id = cloud.store, seed.organization_id
     if any(store.all(PROJECTS)):
         if store.get(PROJECTS, organization_id) is None:
             raise StartError(
-                f"The data in {store.folder} belongs to a different organization than the seed's, {organization_id}. "
+                f"The data in {store.folder} does not belong to the seed's organization, {organization_id}. "
                 "Use another --data folder, or the --seed file that the data was created with."
             )
         return

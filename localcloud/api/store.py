@@ -2,7 +2,7 @@
 
 The data folder (mode 0700) contains ``state.db``, with data that the API returns, and ``vault.db``, with data that it
 never returns again (keys, passwords, secret values). Each request commits both in one transaction, so the state
-survives a kill at any time.
+stays intact if the process is killed at any time.
 
 A resource is a JSON object that is never modified in place. Fields that start with ``_`` are internal and not part of
 responses (see ``transitions`` and ``collection``).

@@ -12,7 +12,7 @@ RESTART_DELAY = 10.0
 LONGEST_DELAY = 300.0
 """Maximum delay in seconds."""
 RESET_AFTER = 600.0
-"""Seconds that a process must be healthy to reset the backoff."""
+"""Seconds that a process must stay healthy to reset the backoff."""
 
 
 @dataclass

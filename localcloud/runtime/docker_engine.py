@@ -122,7 +122,7 @@ class DockerEngine:
         )
 
     def _limits(self, program: Program) -> dict[str, Any]:
-        """The limits that the engine's host can enforce. Docker rejects others, and more CPUs than the host has."""
+        """The limits that the engine's host can enforce. Docker rejects all others and more CPUs than the host has."""
         info = self._info
         limits: dict[str, Any] = {}
         if info.get("MemoryLimit"):

@@ -26,7 +26,7 @@ class EngineChoice(StrEnum):
 
 @dataclass(frozen=True)
 class Chosen:
-    """The chosen engine, or none."""
+    """The chosen engine, if any."""
 
     client: DockerClient | None
     why: str
@@ -45,7 +45,7 @@ def owner_of(data: Path) -> str:
 def choose(choice: EngineChoice) -> Chosen:
     """Raises EngineUnavailable if ``docker`` is required and no engine responds."""
     if choice is EngineChoice.OFF:
-        return Chosen(None, "it was started with --runtime off")
+        return Chosen(None, "the local Scaleway was started with --runtime off")
     try:
         client, address = _client()
     except EngineUnavailable as error:

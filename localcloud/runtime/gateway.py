@@ -65,7 +65,7 @@ class Gateway:
         self._client = client
 
     async def __call__(self, workload: Workload, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
-        """Forward a request. Returns its status (499: the client disconnected) and, for errors, the reason to log."""
+        """Forward a request. Returns the status (499: client disconnected) and, for errors, the reason to log."""
         exchange = _Exchange(scope, receive, send)
         revision = workload.revision
         assert revision is not None
@@ -102,7 +102,7 @@ class Gateway:
             except httpx.HTTPError as error:
                 return await _send_error(exchange, 502, f"the instance closed the connection ({type(error).__name__})")
         if tried:
-            return await _send_error(exchange, 502, "the instance does not accept connections")
+            return await _send_error(exchange, 502, "the instance is not accepting connections")
         return await _send_error(exchange, 503, f"no instance is ready: {workload.not_ready_reason}")
 
     async def _send(self, backend: Backend, exchange: _Exchange) -> tuple[int, str]:

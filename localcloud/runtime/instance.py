@@ -51,7 +51,7 @@ class InstanceContext:
 
 
 _MAX_EXITS = 2
-"""Number of exits after which a new revision counts as failed. A single exit may be a coincidence."""
+"""Number of exits after which a new revision counts as failed. A single exit may be due to a transient problem."""
 
 
 class Instance:
@@ -153,7 +153,7 @@ class Instance:
         return self._running
 
     async def _watch(self, running: Running) -> str:
-        """Mark the instance as ready while its probes succeed. Only returns if it never started, with the reason."""
+        """Mark the instance as ready while its probes succeed. Returns only if it never started, with the reason."""
         context, revision = self._context, self._revision
         startup = revision.startup
         if startup is not None:

@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.25
 
 
 async def until_started(check: Check, address: str, probe: Probe, clock: Clock) -> str:
-    """Probe until it succeeds and return an empty string, or return the problem once it has failed too often."""
+    """Repeat the probe until it succeeds. Returns an empty string, or the problem if it fails too often."""
     failures = 0
     while fault := await check(address, probe):
         failures += 1
@@ -33,7 +33,7 @@ async def until_started(check: Check, address: str, probe: Probe, clock: Clock) 
 
 
 async def until_listening(check: Check, address: str, port: int, seconds: float, clock: Clock) -> str:
-    """Wait up to ``seconds`` for the port to accept a connection, if there is no startup probe.
+    """Wait up to ``seconds`` for the port to accept a connection; used if there is no startup probe.
 
     Returns an empty string, or the problem.
     """
@@ -47,7 +47,7 @@ async def until_listening(check: Check, address: str, port: int, seconds: float,
 
 
 async def until_unhealthy(check: Check, address: str, probe: Probe, clock: Clock) -> str:
-    """Probe until ``failure_threshold`` consecutive failures, and return the problem."""
+    """Repeat the probe until it fails ``failure_threshold`` times in a row, and return the problem."""
     failures = 0
     while True:
         await clock.sleep(probe.interval)
@@ -58,7 +58,7 @@ async def until_unhealthy(check: Check, address: str, probe: Probe, clock: Clock
 
 
 async def until_healthy(check: Check, address: str, probe: Probe, clock: Clock) -> None:
-    """Probe until it succeeds."""
+    """Repeat the probe until it succeeds."""
     while True:
         await clock.sleep(probe.interval)
         if not await check(address, probe):
@@ -96,14 +96,14 @@ class NetworkCheck:
             async with asyncio.timeout(probe.timeout):
                 reader, writer = await asyncio.open_connection(host, int(port))
         except (OSError, TimeoutError):
-            return "the port does not accept connections"
+            return "the port is not accepting connections"
         try:
             remaining = probe.timeout - (time.monotonic() - started)
             async with asyncio.timeout(min(_SETTLE_SECONDS, max(remaining, 0.0))):
-                return "" if await reader.read(1) else "the port does not accept connections"
+                return "" if await reader.read(1) else "the port is not accepting connections"
         except TimeoutError:
             return ""
         except OSError:
-            return "the port does not accept connections"
+            return "the port is not accepting connections"
         finally:
             writer.close()

@@ -260,7 +260,7 @@ class Runtime:
         self._commit()
 
     def _health_changed(self, revision: Revision) -> None:
-        """Put a container into status ``error`` while no instance passes its liveness probe."""
+        """Set a container's status to ``error`` while no instance passes its liveness probe."""
         id = revision.container_id
         container, workload = self._cloud.store.get(CONTAINERS, id), self._workloads.get(id)
         if container is None or workload is None or container.get("_generation", 0) != revision.generation:
@@ -269,7 +269,7 @@ class Runtime:
             return
         fault = "" if workload.is_ready else workload.not_ready_reason
         if bool(fault) != (container["status"] == "error"):
-            log(f"container {container['name']}: {fault or 'its liveness probe succeeds again'}")
+            log(f"container {container['name']}: {fault or 'its liveness probe is succeeding again'}")
             self._cloud.store.put(CONTAINERS, id, transitions.finished(container, fault))
             self._commit()
 
@@ -283,7 +283,7 @@ class Runtime:
             self._fallbacks[id] = asyncio.create_task(ending)
 
     def _fallback_left(self, container: Resource) -> float:
-        """Seconds for which the previous revision may still serve; infinite if no deployment has failed."""
+        """Seconds for which the previous revision may keep serving requests; infinite if no deployment has failed."""
         failed_at = container.get("_failed_at")
         return inf if failed_at is None else FALLBACK.total_seconds() - (self._cloud.now() - failed_at)
 

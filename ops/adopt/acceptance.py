@@ -87,7 +87,7 @@ class AcceptanceResult:
 
 
 def judge(steps: Iterable[Step], accepted: Sequence[Acceptance]) -> AcceptanceResult:
-    """Compare the steps of the preview after the import with the accepted differences."""
+    """Compare the steps of the post-import preview with the accepted differences."""
     changed = [step for step in steps if step.is_change and step.is_custom]
     names = _names(changed)
     differences = {names[step.urn]: _changes(step) for step in changed if step.op in _ACCEPTABLE}

@@ -1,4 +1,4 @@
-"""Replaces a stack's state with the adopted state in a single step, and can undo the replacement."""
+"""Replaces a stack's state with the adopted state in a single write, and can undo the replacement."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class AdoptedState:
             if fingerprint_of(self._file.read(), Secrets(self._environ)).digest != record.fingerprint:
                 raise OpsError(
                     f"The state of {self._stack.name} has changed since the adoption. Undoing the adoption would drop "
-                    "these changes from the state but leave them on Scaleway. Backup of the earlier state: "
+                    "these changes from the state but leave them on Scaleway. Backup of the previous state: "
                     f"{record.backup or 'none'}. docs/how-to/adoption.md explains how to restore it. Nothing was "
                     "changed.",
                     ExitCode.REFUSED,

@@ -51,7 +51,7 @@ def identity_of(token: str) -> Sequence[str]:
 
 
 def match(steps: Iterable[Step], candidates: Sequence[MappedResource]) -> dict[str, MappedResource]:
-    """The Terraform resource that matches each step, by URN. Skips steps with an identity that is not known yet.
+    """The Terraform resource that matches each step, by URN. Skips steps whose identity is not known yet.
 
     Raises OpsError if a match is ambiguous.
     """

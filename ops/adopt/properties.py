@@ -46,7 +46,7 @@ def with_secrets(token: str, properties: PropertyMap, desired: Mapping[str, Any]
     """Mark the secrets of the schema and the program, and all unknown variables.
 
     A variable that the program does not set in plain text may be a password set by another tool. ``desired``: the
-    program's inputs, in the form that events use.
+    program's inputs, in the form used in engine events.
     """
     known = schema.outputs_of(token)
     return {

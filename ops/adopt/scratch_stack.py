@@ -1,6 +1,6 @@
 """A scratch stack: a copy of a stack's state in a temporary folder, for engine operations.
 
-Previewing or refreshing it reads from the cloud but changes neither the cloud nor the real state.
+Previewing or refreshing it reads the live resources but changes neither them nor the real state.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ScratchStack:
         return self._run(self._engine.preview)
 
     def refresh(self) -> ScratchPreview:
-        """Read every resource from the cloud."""
+        """Refresh every resource in the copy."""
         return self._run(self._engine.refresh)
 
     def _run(self, work: Callable[[Operation], Result]) -> ScratchPreview:
@@ -117,7 +117,7 @@ class ScratchStack:
         return stored.content if stored else b""
 
     def _opened(self, salt: str | None) -> Crypter:
-        """The crypter for a salt, derived only once; a new one if there is no salt yet. Raises PulumiError."""
+        """The crypter for a salt, derived only once; uses a new salt if there is none yet. Raises PulumiError."""
         if self._crypter is None or (salt and salt != self._crypter.salt):
             passphrase = passphrase_from(self._environ)
             self._crypter = Crypter.open(passphrase, salt) if salt else Crypter.new(passphrase)

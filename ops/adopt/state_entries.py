@@ -54,7 +54,7 @@ def entries_for(
 
 
 def mark_secrets(entry: ResourceState, desired: Mapping[str, Any]) -> None:
-    """Mark the secrets in an entry that was read from the cloud."""
+    """Mark the secrets in an entry that was read from Scaleway."""
     entry.inputs = with_secrets(entry.type, unwrap(entry.inputs), desired)
     entry.outputs = with_secrets(entry.type, unwrap(entry.outputs), desired)
 

@@ -38,7 +38,7 @@ class TerraformResource:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and id. Unlike the address, they identify an object across states."""
+        """Type and id, which, unlike the address, identify an object across states."""
         return self.type, self.id
 
 

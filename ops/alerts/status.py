@@ -35,7 +35,7 @@ class AlertsStatus:
     """Why the status could not be read; if set, the fields below are unset."""
     last_run: datetime | None = None
     last_good_run: datetime | None = None
-    """The last time that all logs were read and all messages posted to Slack."""
+    """The last time that all logs were read and all messages were posted to Slack."""
     read_until: datetime | None = None
     """All logs before this time have been read."""
     waiting: int = 0

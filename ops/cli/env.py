@@ -61,14 +61,14 @@ def down(
     engine: option.Engine = EngineChoice.AUTO,
     if_unwanted: Annotated[
         bool,
-        typer.Option("--if-unwanted", help="Only if the pull request is closed or no longer eligible."),
+        typer.Option("--if-unwanted", help="Do nothing if the pull request is open and eligible."),
     ] = False,
     lock_timeout: option.LockTimeout = 1800.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Wait for a running `up`, destroy the environment, and verify that no cloud resources remain.
+    """Wait for any running `up`, destroy the environment, and verify that no live resources remain.
 
-    Succeeds if the environment does not exist.
+    Also succeeds if the environment does not exist.
     """
     from ops.commands import env as env_commands
 
@@ -79,7 +79,7 @@ def down(
 
 @command(app, "list", examples=["env list", "env list --json"])
 def list_environments(json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
-    """List all preview environments, including those that exist in the cloud but have no state."""
+    """List all preview environments, including those that have live resources but no state."""
     from ops.commands import env as env_commands
 
     return env_commands.show(cwd, as_json=json)
@@ -93,7 +93,7 @@ def sweep(
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """List preview environments that are closed, deleted, expired, orphaned or forgotten, or remove them with --yes."""
+    """List preview environments that are no longer needed, orphaned or forgotten, or remove them with --yes."""
     from ops.commands import env as env_commands
 
     github_options = env_commands.GitHubOptions(github.repo, github.api_url)

@@ -11,7 +11,7 @@ from ops.cli.define import command, group
 from ops.exit_codes import ExitCode
 
 app = group(
-    "hotfix", "Build and merge a hotfix from the branch STACK_hotfix, which starts at the release that STACK runs."
+    "hotfix", "Build and merge a hotfix from the STACK_hotfix branch, which starts at the release that STACK runs."
 )
 
 
@@ -52,7 +52,7 @@ def finish(
     repository: option.Repository = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Once STACK runs the fix, open the pull request that merges it into the main branch.
+    """Once STACK runs the fix, open a pull request that merges the fix into the main branch.
 
     Reads the GitHub token in the same way as `snu comment`.
     """

@@ -36,7 +36,7 @@ def build(
     parallel: option.Builds = 2,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Build and push the images missing from the stack's registry, and write all versions and digests to its file."""
+    """Build and push the images missing from the stack's registry, and record all versions and digests in its file."""
     from ops.images import builds
 
     return builds.build(cwd, stack, repository, base=base, parallel=parallel)

@@ -89,7 +89,7 @@ def drift(
 ) -> ExitCode:
     """Show drift since the last update, and unmanaged resources. Changes nothing.
 
-    Exits with code 20 if it finds any. Reads the GitHub token in the same way as `snu comment`.
+    Exits with code 20 if it finds either. Reads the GitHub token in the same way as `snu comment`.
     """
     from ops.commands import drift as drift_command
     from ops.process_environment import process_environment
@@ -106,7 +106,7 @@ def alerts(
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Show whether crash alerts work: last good run, log position, unsent messages, last error."""
+    """Show whether crash alerts work: last successful run, log position, unsent messages, last error."""
     from ops.commands import alerts as alerts_command
 
     return alerts_command.alerts(cwd, stacks or [], as_json=json)
@@ -133,7 +133,7 @@ def doctor(
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Check the requirements for a release, and print the command that fixes each missing one."""
+    """Check the requirements for a release, and print the fix for each missing one."""
     from ops.commands import doctor as doctor_command
 
     return doctor_command.doctor(cwd, stacks or [], github.repo, github.api_url, as_json=json)

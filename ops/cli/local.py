@@ -44,7 +44,7 @@ def start(
 ) -> ExitCode:
     """Start the local Scaleway in the background and wait until it responds.
 
-    Succeeds if it is already running with these options.
+    Also succeeds if the local Scaleway is already running with these options.
     """
     from ops.commands import local as local_commands
 
@@ -53,7 +53,7 @@ def start(
 
 @command(app, examples=["local stop"])
 def stop(cwd: option.Cwd = None) -> ExitCode:
-    """Stop the local Scaleway, keeping its data."""
+    """Stop the local Scaleway, but keep its data."""
     from ops.commands import local as local_commands
 
     return local_commands.stop(_cloud(cwd))

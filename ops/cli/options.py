@@ -96,7 +96,7 @@ Wait = Annotated[
         "--wait",
         metavar="DURATION",
         parser=duration(),
-        help="How long to wait for containers to become ready: `10m`, `90s`, or seconds.",
+        help="How long to wait for containers to become ready: `10m`, `90s`, or a number of seconds.",
     ),
 ]
 LockTimeout = Annotated[
@@ -105,7 +105,7 @@ LockTimeout = Annotated[
         "--lock-timeout",
         metavar="DURATION",
         parser=duration(),
-        help="How long to wait for a locked stack: `15m`, `90s`, or seconds.",
+        help="How long to wait if the stack is locked: `15m`, `90s`, or a number of seconds.",
     ),
 ]
 ExpireAfter = Annotated[
@@ -114,7 +114,7 @@ ExpireAfter = Annotated[
         "--expire-after",
         metavar="DURATION",
         parser=duration("h", least=SECONDS["h"]),
-        help="Lifetime of the plan: `2d`, `12h`, or hours. Overrides snu:plans.expireAfter.",
+        help="Lifetime of the plan: `2d`, `12h`, or a number of hours. Overrides snu:plans.expireAfter.",
     ),
 ]
 Transitions = Annotated[
@@ -123,7 +123,7 @@ Transitions = Annotated[
         "--transitions",
         metavar="DURATION",
         parser=duration(),
-        help="Duration of transient statuses such as `creating`: `2s`, or seconds.",
+        help="Duration of transient statuses such as `creating`: `2s`, or a number of seconds.",
     ),
 ]
 OlderThan = Annotated[
@@ -132,7 +132,7 @@ OlderThan = Annotated[
         "--older-than",
         metavar="DURATION",
         parser=duration("d"),
-        help="Keep versions newer than this: `60d`, `12h`, or days.",
+        help="Keep versions newer than this: `60d`, `12h`, or a number of days.",
     ),
 ]
 EvaluationTimeout = Annotated[
@@ -141,7 +141,7 @@ EvaluationTimeout = Annotated[
         "--timeout",
         metavar="DURATION",
         parser=duration(least=1.0),
-        help="Time limit for evaluating both revisions: `2m`, `90s`, or seconds.",
+        help="Time limit for evaluating both revisions: `2m`, `90s`, or a number of seconds.",
     ),
 ]
 Builds = Annotated[int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of concurrent builds.")]
@@ -189,7 +189,9 @@ Repo = Annotated[
     ),
 ]
 RequiredRepo = Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="GitHub repository.")]
-ApiUrl = Annotated[str, typer.Option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="URL of GitHub's API.")]
+ApiUrl = Annotated[
+    str, typer.Option("--api-url", metavar="URL", envvar="GITHUB_API_URL", help="URL of the GitHub API.")
+]
 
 
 def stacks_argument(default: str) -> Any:

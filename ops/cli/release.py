@@ -1,4 +1,4 @@
-"""``snu release``: the steps of a release before and after plan and apply."""
+"""``snu release``: the release steps that come before and after plan and apply."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ops.cli import options as option
 from ops.cli.define import command, group
 from ops.exit_codes import ExitCode
 
-app = group("release", "Run the steps of a release before and after plan and apply. Each step can be repeated.")
+app = group("release", "Run the release steps that come before and after plan and apply. Each step can be repeated.")
 
 
 @command(app, examples=["release check stage", "release check production --repo betagouv/service-national-universel"])
@@ -32,7 +32,7 @@ def push(
 ) -> ExitCode:
     """Push the checked-out commit to a branch. Fails with code 16 if someone else has pushed to it.
 
-    When repeated, checks out the commit from the first attempt if it has the same content.
+    If repeated, checks out the commit from the first attempt if it has the same content.
     """
     from ops.commands import release as release_commands
 
@@ -47,7 +47,7 @@ def publish(
     ] = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Push the checked-out release's tag, using the next number if its name is taken."""
+    """Push the checked-out release's tag, using the next number if the tag name is taken."""
     from ops.commands import release as release_commands
 
     return release_commands.publish(cwd, stack, branch)
@@ -65,7 +65,7 @@ def finish(
     repository: option.Repository = None,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Open the pull request that merges the checked-out release into the main branch, unless it already exists."""
+    """Open a pull request that merges the checked-out release into the main branch, unless one already exists."""
     from ops.commands import release as release_commands
     from ops.github import Repository
 

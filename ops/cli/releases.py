@@ -32,7 +32,7 @@ def promote(
     ] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Copy the images that SOURCE runs to TARGET's registry, write them to TARGET's file, and print a changelog."""
+    """Copy the images that SOURCE runs to TARGET's registry, record them in TARGET's file, and print a changelog."""
     from ops.commands import promote as promote_command
 
     return promote_command.promote(

@@ -29,7 +29,7 @@ def unlock(
         bool, typer.Option("--force", help="Remove all locks, stale or not, after asking for the stack's name.")
     ] = False,
 ) -> ExitCode:
-    """Show a stack's locks and their owners, and remove the stale ones."""
+    """Show a stack's locks and their owners, and remove stale locks."""
     from ops.commands import unlock as unlock_command
 
     session = target.open(validate=False, needs_cloud=False)

@@ -13,7 +13,10 @@ from ops.exit_codes import ExitCode
 app = top_level()
 
 _TIMEOUT_SECONDS = 120.0
-_REVISIONS = "Two commits, branches or tags. `BASE...HEAD` starts at the merge base; `BASE` ends at the working tree."
+_REVISIONS = (
+    "Two commits, branches or tags. `BASE...HEAD` starts at the merge base; `BASE` alone is compared with the working "
+    "tree."
+)
 
 
 @command(app, examples=["diff main", "diff main...HEAD --stack stage --stack ci", "diff main... --json"])
@@ -32,7 +35,7 @@ def diff(
     timeout: option.EvaluationTimeout = _TIMEOUT_SECONDS,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Show what a change does to every stack, without using the cloud, secrets or state.
+    """Show how a change affects each stack, without access to Scaleway, secrets or state.
 
     Runs the code of both revisions.
     """

@@ -73,8 +73,8 @@ def move(
         typer.Option(
             "--to",
             metavar="ADDRESS",
-            help="Address of the new backend; `env:NAME` to read it from a variable, as required for addresses with "
-            "credentials; or `foundation` for the backend that the foundation provides.",
+            help="Address of the new backend; `env:NAME` to read it from an environment variable, as required for "
+            "addresses with credentials; or `foundation` for the backend that the foundation provides.",
         ),
     ],
     locking: option.Locking,

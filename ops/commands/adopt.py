@@ -33,7 +33,7 @@ def adopt(
 ) -> ExitCode:
     """Import resources from Terraform states.
 
-    Raises OpsError without changing anything if the list does not accept every difference.
+    Raises OpsError without changing anything unless every difference is accepted.
     """
     live = read_states(sources)
     accepted = read_accepted(accept)
@@ -65,7 +65,10 @@ def adopt(
 
 
 def undo(session: Session, options: Options) -> ExitCode:
-    """Restore the state from before the adoption. Raises OpsError without changing anything if it has changed since."""
+    """Restore the state from before the adoption.
+
+    Raises OpsError without changing anything if the state has changed since then.
+    """
     name = session.stack.name
     with session.locked("snu adopt --undo", options):
         if not options.yes:
@@ -76,7 +79,7 @@ def undo(session: Session, options: Options) -> ExitCode:
 
 
 def _require_accepted(name: str, verdict: AcceptanceResult, write_accept: str | None) -> None:
-    """Raises OpsError unless the list accepts exactly the differences that exist."""
+    """Raises OpsError unless the accepted differences are exactly those that exist."""
     if verdict.never:
         raise OpsError(
             f"{name} cannot be adopted because live resources would be replaced or "
@@ -138,5 +141,5 @@ def _reason(live: TerraformResource, declared: Mapping[tuple[str, str], str]) ->
         return f"declared by {owner}"
     kind = kind_of_terraform(live.type)
     if kind and kind.only_once:
-        return f"its {kind.only_once} was shown only once, so the program creates its own"
+        return f"its {kind.only_once} was shown only once, so the program creates a replacement"
     return "not declared by any stack"

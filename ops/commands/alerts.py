@@ -22,7 +22,8 @@ from ops.stacks import find_stack, project_dir, stack_names
 def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitCode:
     """Print the crash alert status of the named stacks, or of all stacks except local ones.
 
-    Returns ALERTS_SILENT if any had no good run recently. Raises OpsError if a named stack has no crash alerts.
+    Returns ALERTS_SILENT if any of them has had no successful run recently. Raises OpsError if a named stack has no
+    crash alerts.
     """
     project = project_dir(directory)
     watches = []
@@ -58,7 +59,7 @@ def _lines(watch: AlertsStatus, now: datetime) -> Iterator[Line]:
     if watch.last_run is None:
         yield Line.of((watch.stack, "bold"), word, ": the job has never run")
         return
-    good = f"last good run {_ago(watch.last_good_run, now)}" if watch.last_good_run else "no good run yet"
+    good = f"last successful run {_ago(watch.last_good_run, now)}" if watch.last_good_run else "no successful run yet"
     every = counted(watch.interval_minutes, "minute")
     yield Line.of((watch.stack, "bold"), word, f": {good}, expected every {every}")
     yield Line.of(f"  logs read up to {_ago(watch.read_until, now)}")

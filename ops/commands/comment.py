@@ -26,7 +26,7 @@ def comment(
         commit = pull_request
         number = GitHub(Repository(repository, api_url), token).merged_as(commit)
         if number is None:
-            print(f"The commit {commit} did not merge a pull request; no comment was written.")
+            print(f"Commit {commit} did not merge a pull request; no comment was written.")
             return ExitCode.OK
         pull_request = number
     target = CommentTarget(repository, pull_request, api_url, author)

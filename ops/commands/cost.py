@@ -18,7 +18,7 @@ from ops.report.factory import printer_for
 from ops.report.text import Line
 from ops.stacks import find_stack, project_dir, settings_of, stack_names
 
-_LEFT_OUT = "egress, requests to secrets and DNS, custom logs and logs kept longer than 7 days, buckets, support"
+_LEFT_OUT = "egress, Secret Manager and DNS requests, custom logs, logs kept longer than 7 days, buckets, support"
 _INDENT = "  "
 _TOTAL, _FREE, _NET = "total", "free tier, once per account", "to pay"
 

@@ -65,8 +65,8 @@ def touched(
 ) -> ExitCode:
     """Print the stacks affected by a change to the program or to their settings.
 
-    If dependencies differ, the effect cannot be determined without the cloud, so all stacks are printed. Raises
-    OpsError if an excluded stack is in neither revision.
+    If dependencies differ, the effect cannot be determined without accessing Scaleway, so all stacks are printed.
+    Raises OpsError if an excluded stack is in neither revision.
     """
     project = project_dir(directory)
     with Evaluator() as evaluator:

@@ -36,7 +36,7 @@ class DriftReporter:
     def of(
         cls, channels: Collection[ReportChannel], repo: str | None, api_url: str, environ: Mapping[str, str]
     ) -> DriftReporter:
-        """Create a reporter. Raises OpsError if a required token, address or repository is missing."""
+        """Create a reporter. Raises OpsError if a required token, webhook URL or repository is missing."""
         repository, token = None, ""
         if ReportChannel.GITHUB in channels:
             if not repo:
@@ -124,7 +124,10 @@ def _skipped_lines(skipped: Mapping[str, StateUnavailableError]) -> Iterator[Lin
 
 
 def _code(results: list[StackDrift], skipped: Mapping[str, StateUnavailableError], failed: ExitCode) -> ExitCode:
-    """The exit code. Unchecked stacks and failed reports take precedence over drift, so 20 means all were checked."""
+    """The exit code.
+
+    Unchecked stacks and failed reports take precedence over drift, so exit code 20 means that all stacks were checked.
+    """
     problems = [each.code for each in results if each.problems]
     unreachable = [error.code for error in skipped.values() if not isinstance(error, NoStateError)]
     if not results and skipped:

@@ -155,7 +155,7 @@ def _name(parent: Parent, selector: PreviewSelector) -> str:
 
 
 def _may_comment(github_options: GitHubOptions) -> bool:
-    """Whether a repository and a token are configured; removing an environment needs neither."""
+    """Whether a repository and a token are configured; removing an environment requires neither."""
     return bool(github_options.repository) and any(
         process_environment().get(variable) for variable in (TOKEN, TOKEN_FILE)
     )
@@ -165,7 +165,7 @@ def _may_comment(github_options: GitHubOptions) -> bool:
 
 
 def show(directory: Path | None, *, as_json: bool) -> ExitCode:
-    """Print all preview environments, both those with a state and those found only in the cloud."""
+    """Print all preview environments, both those with a state and those found only on Scaleway."""
     parent = Parent.find(project_dir(directory), process_environment())
     previews = list_previews(parent, Cloud(parent).list_objects())
     problems = {preview.name: preview.problem for preview in previews if preview.problem}
@@ -220,7 +220,7 @@ def _rows(previews: list[Preview]) -> Iterator[Line]:
 def sweep(
     directory: Path | None, github_options: GitHubOptions, engine: EngineChoice, *, yes: bool, as_json: bool
 ) -> ExitCode:
-    """List the environments to remove, and with ``yes`` remove them.
+    """List the environments to remove and, with ``yes``, remove them.
 
     Raises OpsError if any removal fails, or if it is unclear whether to remove an environment.
     """

@@ -82,7 +82,7 @@ def _source(project: Path, target: StackImages) -> StackImages:
 
 
 def _changed(copy: WorkingCopy, target: StackImages, source: StackImages) -> list[Inputs]:
-    """Images in both stacks with a version other than the one that the target runs. Raises ImageSourceError."""
+    """Images in both stacks whose version differs from the one that the target runs. Raises ImageSourceError."""
     names = sorted(target.settings.pinned.keys() & source.settings.pinned.keys() & copy.sources.images.keys())
     found = [copy.inputs(name) for name in names]
     running = {name: image.version for name, image in target.running.items()}
@@ -117,7 +117,10 @@ def _chosen_lines(chosen: dict[str, Image], others: dict[str, Image], stack: str
 def finish(
     directory: Path | None, stack: str, repository: Path | None, hub: Repository, base: str, *, delete: bool
 ) -> ExitCode:
-    """Open the pull request that merges the fix into the base. Raises OpsError if the stack does not run it yet."""
+    """Open the pull request that merges the fix into the base.
+
+    Raises OpsError if the stack is not running the fix yet.
+    """
     project = project_dir(directory)
     target = StackImages.find(project, stack, process_environment())
     fix = hotfix.find(project, stack, process_environment())

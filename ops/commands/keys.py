@@ -92,7 +92,7 @@ def make(directory: Path | None, name: str, application: str, out: Path) -> Exit
 
 
 def _print_commands(holder: KeyHolder, files: dict[str, Path]) -> None:
-    """Print the commands. They read the key from the files to keep it out of process lists."""
+    """Print the commands, which read the key from the files to keep it out of process lists."""
     commands = [
         f"gh secret set {prefix}_{half.upper().replace('-', '_')} --env {environment} < {shlex.quote(str(path))}"
         for prefix, environments in (("SCW", holder.github), ("SNU_SOURCE", holder.github_source))
@@ -128,7 +128,7 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
 
 
 def store(directory: Path | None, name: str, options: Options, *, rotate: bool) -> ExitCode:
-    """Create missing keys, store them in Secret Manager, and delete those that are no longer stored there.
+    """Create missing keys, store them in Secret Manager, and delete the keys that are no longer stored there.
 
     ``rotate`` replaces every key. Raises OpsError; stored keys are kept, so the next run can continue.
     """

@@ -71,7 +71,7 @@ def _runtime_line(runtime: object) -> str:
     """A line that describes how the containers run, and why."""
     match runtime:
         case {"engine": "off", "why": why}:
-            return f"Its containers run no processes: {why}."
+            return f"No container processes are running: {why}."
         case {"why": why}:
             return f"Its containers run on {why}."
     return "It does not report how its containers run."

@@ -116,7 +116,7 @@ def _plan_lines(plan: Plan, out: Path) -> list[Line]:
     missing = [reference for reference, is_stored in plan.images.items() if not is_stored]
     if missing:
         lines.append(
-            Line.of((f"  Not in their registry, which is not required for a local stack: {', '.join(missing)}", "dim"))
+            Line.of((f"  Images missing from their registry (allowed for a local stack): {', '.join(missing)}", "dim"))
         )
     return [*lines, Line.of(f"  Apply it with: scripts/snu apply {shlex.quote(str(out))}")]
 

@@ -12,7 +12,7 @@ from ops.session import Options, Session
 
 
 def discard(session: Session, digest: str | None, options: Options) -> ExitCode:
-    """Discard all waiting plans, or the one with a digest that starts with ``digest``.
+    """Discard all waiting plans, or the one whose digest starts with ``digest``.
 
     Raises OpsError if ``digest`` is given but does not match exactly one waiting plan.
     """

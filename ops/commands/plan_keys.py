@@ -92,7 +92,7 @@ def check_folder(project: Path, out: Path) -> None:
 
 
 def _print_commands(stack: Stack, files: dict[str, Path]) -> None:
-    """Print the commands. They read the keys from the files to keep them out of process lists."""
+    """Print the commands, which read the keys from the files to keep them out of process lists."""
     environments = environments_of_keys(stack.project_dir, stack.name)
     commands = [
         f"gh secret set {secret} --env {environment} < {shlex.quote(str(files[secret]))}"

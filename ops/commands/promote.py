@@ -94,9 +94,9 @@ def promote(
 def finish(
     stack: Stack, log: Changelog, texts: ChangelogTargets, committed: CommittedFile | None, note: str = ""
 ) -> None:
-    """Print a changelog, commit the stack's file with it if requested, and print the next commands.
+    """Print a changelog, commit the stack's file if requested, and print the next commands.
 
-    ``note`` is added to the commit message.
+    The commit message contains the changelog, followed by ``note``.
     """
     print(f"\n{log.plain()}\n")
     texts.write(log)
@@ -138,7 +138,7 @@ def _not_taken(choice: ImageChoice, source: str) -> Iterator[Line]:
 
 
 def _unreleased(project: Path, source: StackImages) -> Iterator[Line]:
-    """A warning if the source is itself a promotion target but does not run a release."""
+    """A warning if the source is itself a promotion target but is not running a release."""
     if source.settings.promote_from is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""``snu release``: the steps of a release before and after plan and apply."""
+"""``snu release``: the release steps that come before and after plan and apply."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def push(directory: Path | None, branch: str) -> ExitCode:
 
 
 def publish(directory: Path | None, stack: str, branch: str | None) -> ExitCode:
-    """Push the tag of the checked-out release, and move a branch to it. Raises OpsError."""
+    """Push the tag of the checked-out release, and fast-forward a branch to it. Raises OpsError."""
     project = project_dir(directory)
     remote, releases = Remote(project), Releases.of(project)
     release = _released(remote, releases, find_stack(project, stack).name)
-    _say(push_release(remote, releases, release), "is already pushed at", "pushed at")
+    _say(push_release(remote, releases, release), "was already pushed at", "pushed at")
     if branch is not None:
         _say(move_branch(remote, branch, release.commit), "is already at", "moved to")
     return ExitCode.OK

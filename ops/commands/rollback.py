@@ -122,6 +122,6 @@ def rollback(
 def _written(target: RollbackTarget) -> Iterator[Line]:
     yield _line(target.release)
     if target.newer:
-        yield Line.of((f"  Unchanged, not in the release: {', '.join(target.newer)}", "yellow"))
+        yield Line.of((f"  Unchanged because the release does not include them: {', '.join(target.newer)}", "yellow"))
     if target.gone:
-        yield Line.of((f"  Skipped, no longer in the stack: {', '.join(target.gone)}", "yellow"))
+        yield Line.of((f"  Skipped because the stack no longer has them: {', '.join(target.gone)}", "yellow"))

@@ -81,7 +81,7 @@ def show(session: Session, *, as_json: bool = False) -> ExitCode:
 def history(session: Session, most: int, *, as_json: bool) -> ExitCode:
     """Print the updates, newest first.
 
-    Includes killed runs that still have a stale lock, as they are not recorded yet.
+    Includes killed runs that still have a stale lock, because they are not in the history yet.
     """
     session.warn_overwritten()
     pending = pending_names(session.observed.stored)
@@ -281,13 +281,13 @@ def _foundation_backend(session: Session) -> BackendDocument:
 
 
 def _point(session: Session, document: BackendDocument) -> None:
-    """Update the location that stores the address of the stack's backend."""
+    """Update the stored address of the stack's backend."""
     stack = session.stack
     place = backend_of(stack)
     if place.kind not in (BackendKind.ENVIRONMENT, BackendKind.FOUNDATION):
         _say(
-            f"to use {stack.name} there, set {BACKEND_URL} to that address, or snu:state in {stack.file.name}: "
-            "see docs/how-to/state.md"
+            f"to use the new backend for {stack.name}, set {BACKEND_URL} to its address, or change snu:state in "
+            f"{stack.file.name}: see docs/how-to/state.md"
         )
         return
     account = Account(stack, session.environ)

@@ -41,7 +41,7 @@ class StackStatus:
     pending: list[str] = field(default_factory=list)
     """Pending operations of an interrupted run."""
     overwritten: str = ""
-    """What happened and what to do, if an older state has overwritten the last run's."""
+    """What happened and what to do, if an older state has overwritten the state from the last run."""
     plans: list[WaitingPlan] = field(default_factory=list)
     updated: str = ""
     result: str = ""
@@ -52,7 +52,7 @@ class StackStatus:
     """Whether there is drift; None if that was not checked."""
     promote_from: str | None = None
     behind: list[str] = field(default_factory=list)
-    """Images of which the promotion source runs a different version."""
+    """Images for which the promotion source runs a different version."""
 
 
 def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
@@ -146,7 +146,7 @@ def _lines(status: StackStatus) -> list[Line]:
     ]
     lines += [Line.of("  release ", status.release)] if status.release else []
     if status.drift is not None:
-        hint = f"  there is drift: scripts/snu drift {status.stack}"
+        hint = f"  drift detected: scripts/snu drift {status.stack}"
         lines.append(Line.of((hint, "yellow") if status.drift else ("  no drift", "dim")))
     lines += [Line.of(("  locked by ", "yellow"), lock) for lock in status.locks]
     lines += [interrupted_line(status.stack, status.pending).indented("  ")] if status.pending else []

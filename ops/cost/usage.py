@@ -87,7 +87,7 @@ def usage_of(type_: str, inputs: Mapping[str, Any], prices: Prices) -> Usage:
 
 
 class _NotPricedError(Exception):
-    """Why a resource has no price. Excludes strings from the program because it may be posted in a comment."""
+    """Why a resource has no price. Contains no strings from the program, because it may be posted in a comment."""
 
 
 Units = Iterator[tuple[str, CostAmount]]
@@ -173,5 +173,5 @@ def runs_a_month(schedule: str) -> Decimal:
         while next(days).year == _YEAR.year:
             count += 1
     except (CronSimError, StopIteration) as error:
-        raise _NotPricedError("a job with a schedule that is invalid or never occurs") from error
+        raise _NotPricedError("a job with a schedule that is invalid or never triggers") from error
     return Decimal(len(parsed.minutes) * len(parsed.hours) * count) / _MONTHS

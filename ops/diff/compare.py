@@ -73,12 +73,12 @@ def _one_sided(base: Evaluated | None, head: Evaluated | None) -> OperationRecor
 
 
 def _sorted(resources: Iterable[Resource]) -> list[Resource]:
-    """Sort resources so the same change always produces the same report, as programs register them in any order."""
+    """Sort resources, which programs register in no fixed order, so that equal changes give equal reports."""
     return sorted(resources, key=lambda resource: (resource.name, resource.urn))
 
 
 def _with_configuration(side: Evaluated) -> list[Resource]:
-    """One side's resources, plus the provider configuration as an additional resource."""
+    """The resources at one revision, plus the provider configuration as an additional resource."""
     provider = Resource(_provider_urn(side), PROVIDER_TYPE, "provider", side.urn, False, False, side.provider)
     return [provider, *_sorted(side.resources)]
 

@@ -21,8 +21,8 @@ from ops.steps import Step
 
 _TEMPLATE_SUFFIX = ".template"
 _NOTE = (
-    "Evaluated without cloud, secrets or state: `<id of …>` is a placeholder for a value from the cloud, "
-    "`[secret: key …]` for a value from the secret document."
+    "Evaluated without access to the cloud, secrets or state: `<id of …>` is a placeholder for a value from the cloud, "
+    "and `[secret: key …]` for a value from the secret document."
 )
 
 

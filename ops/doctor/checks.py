@@ -92,7 +92,7 @@ def _names(subject: DoctorContext) -> str:
 
 
 def states(subject: DoctorContext) -> Iterator[Finding]:
-    """Every stack's backend can be reached, and the passphrase opens its state."""
+    """Every stack's backend can be reached, and the passphrase decrypts its state."""
     for stack in subject.stacks:
         state = subject.state(stack)
         if not isinstance(state, StackState):
@@ -135,7 +135,7 @@ def foundations(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def separation(subject: DoctorContext) -> Iterator[Finding]:
-    """The deploy key of one environment cannot change another."""
+    """The deploy key of one environment cannot change another environment."""
     settings = [
         stack_settings
         for stack in subject.stacks
@@ -150,7 +150,7 @@ def separation(subject: DoctorContext) -> Iterator[Finding]:
                 yield Risk(
                     f"{foundation.file.name}: preview environments share the project "
                     f"{naming.project(stack_settings.project.name)}, so code in a pull request can change everything "
-                    "in it; see docs/reference/keys.md"
+                    "in that project; see docs/reference/keys.md"
                 )
 
 
@@ -221,7 +221,7 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
         if environment not in existing:
             yield MissingRequirement(
                 f"{hosted} has no deployment environment {environment}",
-                f"gh api --method PUT repos/{hosted}/environments/{environment}, then set its rules: "
+                f"gh api --method PUT repos/{hosted}/environments/{environment}, then set its protection rules: "
                 "docs/explanation/workflows.md",
             )
             continue

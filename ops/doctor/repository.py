@@ -46,7 +46,7 @@ def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
         try:
             yield from _environment(github, name, needed)
         except OpsError as error:
-            yield UncheckedRequirement(f"the rules of the GitHub environment {name}", first_line(error))
+            yield UncheckedRequirement(f"the protection rules of the GitHub environment {name}", first_line(error))
 
 
 def _environment(github: GitHub, name: str, needed: frozenset[str]) -> Iterator[Finding]:

@@ -37,6 +37,6 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def ended_steps(record: OperationRecord) -> list[Step]:
-    """The completed steps of a refresh, for cloud resources only."""
+    """The completed steps of a refresh, for resources on Scaleway only."""
     done = (each for each in list(record.steps.values()) if each.ended is not None and not each.failed)
     return [each.step for each in done if each.step.is_custom and not each.step.type.startswith("pulumi:")]

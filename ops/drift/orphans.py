@@ -116,7 +116,7 @@ class _Search:
     def listed(self) -> Iterator[Finding]:
         """Live resources, except those that the project creates outside Pulumi.
 
-        Raises OpsError if Scaleway cannot be read.
+        Raises OpsError if Scaleway resources cannot be read.
         """
         finder = Finder(Client.of(self.session.stack, self.session.environ))
         secrets = (naming.environment_state_secret, naming.state_reader_secret)
@@ -152,7 +152,10 @@ class _Search:
         return names.union(*map(naming.applications, self.settings.environments))
 
     def _buckets(self) -> Iterator[Finding]:
-        """The project's buckets. Empty unless states are stored in buckets, as the key may lack the permission."""
+        """The project's buckets.
+
+        Empty unless states are stored in buckets: otherwise, the key may lack the permission to list them.
+        """
         own = backend.backend_of(self.session.stack)
         if own.kind is not backend.BackendKind.FOUNDATION:
             return

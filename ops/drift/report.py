@@ -29,12 +29,12 @@ _TITLES = {
     FindingKind.ORPHAN: "Orphans: in the project, but not in any state",
 }
 _LISTS_LIMIT = LIMIT - 8_000
-"""Maximum characters for the lists; the rest is reserved for the surrounding text."""
+"""Maximum number of characters for the lists; the rest is reserved for the surrounding text."""
 _PROBLEMS_LIMIT = 6_000
 _SLACK_ITEMS = 10
 """Maximum number of findings in a Slack message, and of properties per finding."""
 _SLACK_LENGTH = 100
-"""Maximum characters of a name in a Slack message."""
+"""Maximum number of characters in a name in a Slack message."""
 
 
 def document(drift: StackDrift) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
 
 
 def _advice(drift: StackDrift, code: Callable[[str], str]) -> Iterator[str]:
-    """How to undo or keep the findings. ``code`` formats a command or name."""
+    """How to revert or keep the changes found. ``code`` formats a command or name."""
     for remedy in remedies_for(drift.stack, drift.findings):
         yield f"{remedy.purpose}: {code(remedy.command)}"
     file, refresh = code(f"Pulumi.{drift.stack}.yaml"), code(f"scripts/snu refresh {drift.stack}")
@@ -115,7 +115,7 @@ def _listed(finding: Finding) -> Listed:
 
 
 def slack_text(drift: StackDrift, url: str = "") -> str:
-    """A Slack message with names but no values. ``url``: the issue's address."""
+    """A Slack message with names but no values. ``url``: the issue's URL."""
     lines = [f"*Drift of {_in_code(drift.stack)}*: {headline(drift)}", *map(_slack_line, drift.findings[:_SLACK_ITEMS])]
     if (more := len(drift.findings) - _SLACK_ITEMS) > 0:
         lines.append(f"… and {counted(more, 'more finding')}")

@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 20.0
 
 
 def webhook(environ: Mapping[str, str]) -> str:
-    """The webhook's address, which is a secret. Raises OpsError if it is missing or not https."""
+    """The webhook URL, which is a secret. Raises OpsError if it is missing or does not use HTTPS."""
     url = environ.get(WEBHOOK, "").strip()
     try:
         parts = urlsplit(url)
@@ -30,7 +30,7 @@ def webhook(environ: Mapping[str, str]) -> str:
 
 
 def post(url: str, text: str) -> None:
-    """Post a message. Raises OpsError, omitting the address, if Slack does not accept it."""
+    """Post a message. Raises OpsError, omitting the URL, if Slack does not accept the message."""
     import httpx
 
     problem = ""

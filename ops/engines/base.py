@@ -38,7 +38,7 @@ class Operation:
     parallel: int = 16
     """Number of concurrent resource operations."""
     refresh: bool = False
-    """Read every resource from the cloud before a preview, an update or a destroy (``pulumi up --refresh``)."""
+    """Refresh every resource before a preview, an update or a destroy (``pulumi up --refresh``)."""
     targets: Collection[str] = ()
     """URNs to which ``refresh`` is limited; empty for all."""
     save_plan: Path | None = None
@@ -69,9 +69,10 @@ class Engine(Protocol):
 
     name: str
     converts_state: bool
-    """Whether it compresses a state as the environment specifies instead of keeping the state's own compression."""
+    """Whether the engine compresses a state as the environment specifies instead of keeping the state's own
+    compression."""
     refuses_interrupted: bool
-    """Whether it refuses ``up`` and ``destroy`` while the state has pending operations."""
+    """Whether the engine refuses ``up`` and ``destroy`` while the state has pending operations."""
 
     def preview(self, operation: Operation) -> Result: ...
 

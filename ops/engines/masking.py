@@ -16,7 +16,7 @@ from pulumi_state.variables import BACKEND_URL
 
 _VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PULUMI_ACCESS_TOKEN", "SCW_SECRET_KEY")
 _SHORTEST = 6
-"""Minimum length of a masked value; shorter ones may occur in ordinary words. Logins in addresses are always masked."""
+"""Minimum length of a masked value; shorter ones may occur in ordinary words. Credentials in URLs are always masked."""
 
 
 class Mask:

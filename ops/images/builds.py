@@ -108,7 +108,7 @@ def _write(project: Path, stack: str, chosen: list[SelectedImage]) -> ExitCode:
         write_built(project, stack, {each.name: each.image.model_dump() for each in chosen})
     except OSError as error:
         raise OpsError(f"{file} cannot be written: {error.strerror}", ExitCode.FAILED) from error
-    print(f"Written to {file.relative_to(project)}. Commands on {stack} use it from now on.")
+    print(f"Written to {file.relative_to(project)}. Commands for {stack} now use this file.")
     return ExitCode.OK
 
 

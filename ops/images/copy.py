@@ -1,4 +1,4 @@
-"""Copies images between repositories by digest, without Docker, and transfers only missing parts."""
+"""Copies images between repositories by digest, without Docker, and transfers only missing blobs and manifests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class CopyStatistics:
 
 
 class Copier:
-    """Copies images from one repository to another. Skips existing parts, so a copy can be resumed."""
+    """Copies images from one repository to another.
+
+    Skips blobs and manifests that already exist, so a copy can be resumed.
+    """
 
     def __init__(
         self,
@@ -60,8 +63,8 @@ class Copier:
     def copy(self, image: Image) -> CopyStatistics:
         """Copy the image under its digest and version, and verify the result by reading it back.
 
-        Raises RegistryError if a part is missing from the source, or if a registry fails permanently or returns wrong
-        bytes.
+        Raises RegistryError if a blob or manifest is missing from the source, or if a registry fails permanently or
+        returns corrupt content.
         """
         manifests = self._manifests(image.digest)
         blobs: dict[str, int] = {}
@@ -199,7 +202,10 @@ class _Body:
             yield part
 
     def read(self, _size: int = -1, /) -> bytes:
-        """The next part, of any size. Raises RegistryError if the content does not match the blob's size and digest."""
+        """The next chunk, of any size.
+
+        Raises RegistryError if the content has a different size or digest than the blob.
+        """
         part = next((part for part in self._parts if part), b"")
         self._hash.update(part)
         self._received += len(part)

@@ -110,7 +110,7 @@ class Repository:
         return None if response is None else str(response.headers.get("Docker-Content-Digest", "")) or None
 
     def manifest(self, reference: str) -> Manifest | None:
-        """A manifest by tag or digest; None if it does not exist. Raises RegistryError, also for a wrong digest."""
+        """A manifest by tag or digest; None if it does not exist. Raises RegistryError, also on a digest mismatch."""
         response = self._request("GET", f"manifests/{reference}", missing=True, headers={"Accept": _ACCEPT})
         if response is None:
             return None
@@ -134,7 +134,7 @@ class Repository:
 
     @contextmanager
     def blob(self, digest: str) -> Iterator[Iterator[bytes]]:
-        """Yields a blob's content in parts. Raises RegistryError, and errors from ``requests`` during reading."""
+        """Yields a blob's content in chunks. Raises RegistryError, and errors from ``requests`` during reading."""
         response = self._request("GET", f"blobs/{digest}", stream=True)
         assert response is not None
         with response:

@@ -43,7 +43,7 @@ class PlannedPreview:
 
     @contextmanager
     def saving(self, work: Work) -> Iterator[Work]:
-        """Yield ``work`` as a preview that saves the update plan in a folder that only its owner can read."""
+        """Wrap ``work`` in a preview that saves the update plan in a folder that only its owner can read."""
         with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
             path = Path(folder) / "plan.json"
 

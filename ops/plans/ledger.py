@@ -89,7 +89,7 @@ class Ledger:
         return entry is not None and entry.outcome == ApplyOutcome.APPLIED
 
     def begin(self, plan: Plan) -> BegunApply:
-        """Record the start of the apply. Raises OpsError if another run has already recorded one."""
+        """Record the start of the apply. Raises OpsError if another run has already recorded an apply of this plan."""
         entry = LedgerEntry(plan.id, plan.digest, plan.author, _user(), _now(), id=str(uuid.uuid4()))
         try:
             return BegunApply(entry, self._store.write(self._key(plan), entry.content(), ABSENT))

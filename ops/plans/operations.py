@@ -19,8 +19,8 @@ _RANDOM = frozenset({"seed"})
 def operation_digests(update_plan: str, steps: Iterable[Step], decrypt: Decrypt, key: bytes) -> dict[str, str]:
     """Digest of each resource's part of the update plan and of its preview steps, by URN.
 
-    The digest covers secret values as well as values to be replaced or deleted, so changing a property in the cloud
-    changes the digest. The key prevents secrets from being guessed from their digests.
+    The digest covers secret values as well as values to be replaced or deleted, so changing a property of a live
+    resource changes the digest. The key prevents secrets from being guessed from their digests.
     """
     parts: dict[str, dict[str, Any]] = defaultdict(dict)
     document = json.loads(update_plan)

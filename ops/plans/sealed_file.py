@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FORMAT = b"snu-plan 1\n"
 MOST_BYTES = 8 * 2**20
-"""Maximum file size. A plan for 200 resources takes about a tenth of it."""
+"""Maximum file size. A plan for 200 resources takes up about a tenth of this limit."""
 _MOST_CONTENT_BYTES = 32 * 2**20
 """Maximum size of the decompressed content."""
 _MOST_VALUES = 1_000_000

@@ -54,7 +54,7 @@ class Cloud:
     """Lists and removes the objects of preview environments on Scaleway."""
 
     def __init__(self, parent: Parent) -> None:
-        """Raises OpsError if there is no API key or the foundation is not up."""
+        """Raises OpsError if there is no API key or the foundation is not deployed."""
         stack = parent.stack
         self._client = Client.of(stack, parent.environ)
         self._template = parent.template

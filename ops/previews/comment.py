@@ -21,7 +21,8 @@ from ops.state.account import Account
 KIND = "environment"
 _MAX_PROBLEM_LENGTH = 6_000
 _LOG = "    "
-"""Prefix of container log lines in errors. They are dropped, because app output does not belong on a pull request."""
+"""Prefix of container log lines in errors. Such lines are dropped, because app output does not belong on a pull
+request."""
 _SHORTEST_SECRET = 4
 
 

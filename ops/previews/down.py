@@ -1,4 +1,4 @@
-"""Takes a preview environment down and verifies that nothing is left in the cloud."""
+"""Takes a preview environment down and verifies that nothing is left on Scaleway."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def destroy_locked(stack: PreviewStack, options: Options) -> None:
 
 
 def forget_locked(stack: PreviewStack, cloud: Cloud) -> None:
-    """Wait until nothing is left in the cloud, then delete the locked stack's state. Raises OpsError."""
+    """Wait until nothing is left on Scaleway, then delete the locked stack's state. Raises OpsError."""
     with progress_for(sys.stdout) as progress:
         left = cloud.wait_until_gone([stack.name], progress)
     require_removed(stack.name, left)
@@ -77,7 +77,7 @@ def forget_locked(stack: PreviewStack, cloud: Cloud) -> None:
 
 
 def require_removed(name: str, left: Iterable[CloudObject]) -> None:
-    """Raises OpsError if any objects are left in the cloud."""
+    """Raises OpsError if any objects are left on Scaleway."""
     listed = "".join(f"\n  {each} ({each.id})" for each in left)
     if listed:
         raise OpsError(

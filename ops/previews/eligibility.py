@@ -40,7 +40,7 @@ class PreviewRequest:
 
 
 def of_pull_request(template: Template, rules: Previews, github: GitHub, number: int) -> PreviewRequest:
-    """Raises NotEligibleError if the pull request is not eligible, OpsError if GitHub cannot be read."""
+    """Raises NotEligibleError if the pull request is not eligible, and OpsError if GitHub cannot be queried."""
     name = pull_request_name(template, number)
     pull_request = github.pull_request(number)
     if reason := objection(template, rules, github.repository.name, pull_request):

@@ -62,12 +62,12 @@ class Preview:
 
     @property
     def is_orphan(self) -> bool:
-        """Whether it exists in the cloud but not in any state."""
+        """Whether it exists on Scaleway but not in any state."""
         return bool(self.objects) and not self.problem and (self.state is None or not self.state.resources)
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether it has a state or metadata but no objects in the cloud."""
+        """Whether it has a state or metadata but no objects on Scaleway."""
         return not self.objects and not self.problem
 
 

@@ -35,7 +35,7 @@ class SweepAction(StrEnum):
     REMOVE = "remove from the cloud"
     """It is not in any state."""
     FORGET = "forget"
-    """It has no objects in the cloud."""
+    """It has no objects on Scaleway."""
     ASK = "cannot tell"
     """Its state or pull request could not be read."""
 
@@ -65,7 +65,7 @@ class SweepRules:
     github: GitHub | None
 
     def decide(self, preview: Preview) -> SweepDecision:
-        """Decide what to do with one environment. GitHub and state errors result in a decision, too."""
+        """Decide what to do with one environment. GitHub and state errors also result in a decision."""
         if preview.problem:
             return SweepDecision(preview, SweepAction.ASK, preview.problem)
         if preview.is_forgotten:
@@ -122,7 +122,7 @@ class SweepSurvey:
 
 
 def survey(parent: Parent, cloud: Cloud, rules: SweepRules) -> SweepSurvey:
-    """Read-only. Raises OpsError or StoreError if the cloud or the store cannot be read."""
+    """Read-only. Raises OpsError or StoreError if the live objects or the store cannot be read."""
     live = cloud.list_objects()
     previews = list_previews(parent, live)
     others = [name for name in sorted(stacks_in(parent.store, parent.project)) if not names.is_preview(name)]
@@ -182,7 +182,7 @@ class Sweep:
         return True
 
     def _has_changed(self, decision: SweepDecision, stack: PreviewStack) -> bool:
-        """Whether it changed since the survey: an ``env up`` may have finished before it was locked."""
+        """Whether it has changed since the survey: an ``env up`` may have finished before it was locked."""
         if metadata.read(self._parent.store, self._parent.project, decision.name) != decision.preview.metadata:
             return True
         if decision.action is SweepAction.FORGET:

@@ -49,8 +49,8 @@ def bring_up(
 ) -> PreviewResult:
     """Build the environment's images, bring it up, check its containers, and comment on the pull request.
 
-    Raises NotEligibleError if the pull request is closed or loses its label in the meantime; the environment is then
-    taken down again. Raises OpsError on failure, leaving the environment partially up.
+    Raises NotEligibleError if the pull request is closed or loses its label while the environment is being brought up;
+    the environment is then taken down again. Raises OpsError on failure, leaving the environment partially up.
     """
     stack = _opened(parent, request, engine)
     with stack.session.locked(_PURPOSE, options):
@@ -73,7 +73,7 @@ def bring_up(
 
 
 def _opened(parent: Parent, request: PreviewRequest, engine: EngineChoice) -> PreviewStack:
-    """Raises OpsError, also posting the error on the pull request, whose own files may be the cause."""
+    """Raises OpsError, and also posts the error on the pull request, whose own files may be the cause."""
     try:
         return PreviewStack.open(parent, request.name, engine, validate=True)
     except OpsError as error:

@@ -1,1 +1,1 @@
-"""Evaluates the program without a cloud: returns each stack's resources with placeholders for cloud values."""
+"""Evaluates the program offline: returns each stack's resources with placeholders for values from Scaleway."""

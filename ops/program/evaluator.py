@@ -2,8 +2,8 @@
 
 Each line of standard input is a JSON object with ``directory``, the folder containing a revision's files, and
 ``answer`` and ``errors``, the paths of the output files. The answer is a JSON object in which ``stacks`` maps each
-stack name to either ``refused``, an error message, or ``urn``, ``project``, ``resources``, ``outputs`` and
-``provider``, without secrets.
+stack name to an object that contains either ``refused`` (an error message) or ``urn``, ``project``, ``resources``,
+``outputs`` and ``provider`` (all without secrets).
 
 The SDK is imported once. Each revision is then evaluated in a forked process, which imports the program's modules once
 and runs the program for each stack in turn. The program comes from the revision and may be malicious: do not rely on
@@ -290,7 +290,7 @@ async def _program(directory: str) -> None:
 
 
 class _AtOnce(ThreadPoolExecutor):
-    """Runs calls immediately without a thread, because the monitor is in this process and does not block."""
+    """Runs calls synchronously in the calling thread, because the monitor is in this process and does not block."""
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **more: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -398,7 +398,7 @@ def _without_folder(error: Exception, folder: Path) -> str:
 def _import_program(directory: Path) -> bool:
     """Import the modules used by ``__main__.py`` once for all stacks.
 
-    Returns False if this fails without a stack; each evaluation then has to import them again.
+    Returns False if the modules cannot be imported outside a stack; each evaluation then has to import them again.
     """
     try:
         for name in _imports(directory / "__main__.py"):

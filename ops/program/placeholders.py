@@ -1,4 +1,4 @@
-"""Placeholders for values from the cloud, secret documents and encrypted settings.
+"""Placeholders for values from Scaleway, secret documents and encrypted settings.
 
 A placeholder such as ``<id of api-container>`` is always the same and stays visible in any value derived from it, so
 changing a value's source also changes the value.

@@ -40,7 +40,7 @@ def recover_locked(session: Session, *, yes: bool) -> ExitCode:
     interrupted = read_interrupted(session)
     finder = Finder(Client.of(stack, session.environ)) if interrupted.pending else None
     pending, known = interrupted.pending, interrupted.known
-    with spinner_for(sys.stdout, "Looking up interrupted operations on Scaleway"):
+    with spinner_for(sys.stdout, "Looking up the results of interrupted operations on Scaleway"):
         decisions = [decide(each, known, finder.find, finder.is_there) for each in pending] if finder else []
     printer = printer_for(sys.stdout)
     if not locks and not decisions:
@@ -197,4 +197,7 @@ def _result_lines(session: Session, decisions: list[RecoveryDecision], missing: 
         else:
             lines.append(Line.of(f"  kept {each.label}: it exists"))
     name = session.stack.name
-    return [*lines, Line.of(f"{name}: the state matches Scaleway again. Continue with `scripts/snu up {name}`.")]
+    return [
+        *lines,
+        Line.of(f"{name}: the state matches the live resources again. Continue with `scripts/snu up {name}`."),
+    ]

@@ -111,7 +111,7 @@ class _Search:
 
     @classmethod
     def of(cls, folder: Path, stacks: Collection[str]) -> _Search | str:
-        """The search, or the reason why there is no history to search."""
+        """The search, or why there is no history to search."""
         repository = Repository.find(folder)
         head = repository.commit("HEAD") if repository is not None else None
         if repository is None or head is None:

@@ -86,7 +86,7 @@ class ImageChoice:
     taken: dict[str, Image]
     """Images that both stacks run, at the source's version."""
     written: dict[str, Image]
-    """The taken images that the target's file does not contain yet."""
+    """The images in ``taken`` that the target's file does not contain yet."""
     staying: list[str]
     """Images that only the target runs."""
     unused: list[str]

@@ -39,7 +39,7 @@ def record_release(stack: Stack, plan: Plan) -> list[Line]:
 
 def _recorded(stack: Stack, plan: Plan) -> Release:
     if plan.dirty:
-        raise OpsError("the plan has uncommitted changes", ExitCode.USAGE)
+        raise OpsError("the plan contains uncommitted changes", ExitCode.USAGE)
     now = datetime.now(UTC)
     releases = Releases.of(stack.project_dir)
     # Already recorded if the apply is repeated.

@@ -41,7 +41,7 @@ class Release(_Content):
 
     stack: str
     day: date
-    number: int = Field(ge=1, description="Number within the day.")
+    number: int = Field(ge=1, description="Sequence number on that day.")
     commit: str = Field(description="The applied commit, which contains the stack's file.")
 
     @property

@@ -17,7 +17,7 @@ class Remote:
     """A repository's `origin` remote. All methods raise OpsError if git fails."""
 
     def __init__(self, folder: Path) -> None:
-        self.repository = git.find_repository(folder, "releases are pushed from it.")
+        self.repository = git.find_repository(folder, "releases are pushed from a Git repository.")
 
     # --- local ------------------------------------------------------------------------------------------
 

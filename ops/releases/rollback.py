@@ -58,10 +58,10 @@ class RollbackTarget:
 
 
 def release_before(environment: StackImages, committed: CommittedFile, releases: list[Release]) -> Release:
-    """The release before the running one, or the latest release if a later deployment did not become a release.
+    """The release before the running one, or the latest release if a later deployment was not recorded as a release.
 
-    ``releases``: newest first. A release that was itself a rollback counts as the one it restored, so a second rollback
-    goes back further. Raises OpsError if there is no earlier release.
+    ``releases``: newest first. A release that was itself a rollback counts as the release it restored, so a second
+    rollback goes back further. Raises OpsError if there is no earlier release.
     """
     name = environment.stack.name
     if not releases:

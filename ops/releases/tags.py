@@ -68,12 +68,12 @@ class Releases:
         )
 
     def _next(self, stack: str, day: date) -> int:
-        """The day's next free number; tags from other sources count, too."""
+        """The day's next free number; tags from other sources also count."""
         parts = [name_parts(tag.name) for tag in self._repository.tags(stack)]
         return max((each[2] for each in parts if each is not None and each[1] == day), default=0) + 1
 
     def _tagger(self, by: str) -> tuple[str, str] | None:
-        """Name and email; None for the Git user. CI may not have one, so the applier and host are used."""
+        """Name and email; None for the Git user. If none is configured, as in CI, the applier and host are used."""
         if self._repository.identity() is not None:
             return None
         name = "".join(character for character in by if character not in "<>\n\0").strip() or getpass.getuser()

@@ -97,6 +97,6 @@ def is_plain(stream: TextIO) -> bool:
 
 
 def is_coloured(stream: TextIO) -> bool:
-    """Whether lines are coloured; FORCE_COLOR enables colour in pipes and CI, too, unless NO_COLOR is set."""
+    """Whether lines are coloured; FORCE_COLOR also enables colour in pipes and CI, unless NO_COLOR is set."""
     environ = process_environment()
     return not is_plain(stream) or bool(environ.get("FORCE_COLOR") and not environ.get("NO_COLOR"))

@@ -102,7 +102,7 @@ class ResourceKind:
         return self.id.format_map(Properties({**properties, "zone": zone, "found": found}))
 
     def matches(self, client: Client, found: Object, properties: Properties) -> bool:
-        """Whether a listed object is the one with these properties. Raises ScalewayError."""
+        """Whether these properties identify a listed object. Raises ScalewayError."""
         if self.recognize is not None:
             return self.recognize(client, found, properties)
         return all(
@@ -146,7 +146,7 @@ def _is_restricted(_client: Client, found: Object, _properties: Properties) -> b
 
 
 def _has_same_content(client: Client, found: Object, properties: Properties) -> bool:
-    """Whether a secret version contains the data that was to be written."""
+    """Whether a secret version contains the data in ``properties``."""
     if found.get("status") != "enabled":
         return False
     path = _SECRET_VERSIONS.object_at(**{**properties, "id": text(found["revision"])})
@@ -276,7 +276,8 @@ RECORD = ResourceKind(
     recognize=lambda _client, found, properties: same_record(found, properties),
 )
 RECORDS_OF_PROGRAM: Mapping[str, str] = {"name": "", "type": "CNAME"}
-"""Limits a list of records to those that the program may have created. The rest are Scaleway's or manual."""
+"""Limits a list of records to those that the program may have created. All other records were created by Scaleway or
+manually."""
 APPLICATION = ResourceKind(
     "scaleway:iam/application:Application",
     "scaleway_iam_application",

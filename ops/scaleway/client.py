@@ -64,7 +64,7 @@ class Client:
         failure: ExitCode = ExitCode.FAILED,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """``failure``: the exit code that errors have."""
+        """``failure``: the exit code for errors."""
         self.profile = profile
         self._failure = failure
         self._http = http_client(profile, {"X-Auth-Token": profile.secret_key}, transport)
@@ -95,7 +95,7 @@ class Client:
         return self._request("PATCH", path, body)
 
     def delete(self, path: str, body: Object | None = None) -> None:
-        """Delete an object, or the one specified in ``body``; succeeds if it is already gone."""
+        """Delete an object, or the one specified in ``body``; also succeeds if it is already gone."""
         try:
             self._request("DELETE", path, body)
         except ScalewayError as error:

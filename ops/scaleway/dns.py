@@ -15,7 +15,7 @@ def record_name(name: str, zone: str) -> str:
 
 
 def same_record(found: Mapping[str, Any], properties: Mapping[str, Any]) -> bool:
-    """Whether a listed record is the one with these properties.
+    """Whether these properties identify a listed record.
 
     As in the provider's requests, names are relative to the zone and targets are absolute. TXT data is returned in
     quotes.

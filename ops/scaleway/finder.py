@@ -48,7 +48,7 @@ class Finder:
                 raise
 
     def find(self, pending: InterruptedOperation) -> list[str]:
-        """Ids of the objects that match the one that ``pending`` was creating."""
+        """Ids of the objects that match the resource that ``pending`` was creating."""
         return [found_id for found_id, same in self._candidates(pending) if same]
 
     def is_there(self, pending: InterruptedOperation) -> bool:

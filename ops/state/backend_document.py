@@ -56,7 +56,7 @@ class BackendDocument(BaseModel):
 
     @property
     def url(self) -> str:
-        """The value of ``PULUMI_BACKEND_URL``, including the login."""
+        """The value of ``PULUMI_BACKEND_URL``, including credentials."""
         return self.backend_url.get_secret_value()
 
     @property
@@ -80,7 +80,7 @@ class BackendDocument(BaseModel):
 
     @property
     def address(self) -> str:
-        """The backend's address without the login."""
+        """The backend's address without credentials."""
         return address_of(self.url)
 
     def text(self) -> bytes:

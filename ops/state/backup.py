@@ -28,7 +28,7 @@ class Backup:
     project: str
     stack: str
     address: str
-    """The backend's address without the login."""
+    """The backend's address without credentials."""
     time: str
     """ISO 8601 in UTC."""
     who: str

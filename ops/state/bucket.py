@@ -87,8 +87,8 @@ def _verify(client: S3Client, name: str) -> None:
     ]
     if problems:
         raise OpsError(
-            f"The bucket {name} {' and '.join(problems)}, although that was just configured. Check it in Scaleway's "
-            "console before writing any state to it.",
+            f"The bucket {name} {' and '.join(problems)}, although it was just configured otherwise. Check it in "
+            "Scaleway's console before writing any state to it.",
             ExitCode.FAILED,
         )
 
@@ -163,7 +163,7 @@ def _principals(policy: dict[str, Any], sid: str) -> list[str]:
 
 def _exists(client: S3Client, name: str) -> bool:
     try:
-        _call(f"look for the bucket {name}", lambda: client.head_bucket(Bucket=name))
+        _call(f"check whether bucket {name} exists", lambda: client.head_bucket(Bucket=name))
     except _RefusedError as refused:
         if refused.kind in ("404", "NoSuchBucket", "NotFound"):
             return False
@@ -178,13 +178,15 @@ def _exists(client: S3Client, name: str) -> bool:
 
 
 def _versioning(client: S3Client, name: str) -> str:
-    versioning = _call(f"read the versioning of {name}", lambda: client.get_bucket_versioning(Bucket=name))
+    purpose = f"read the versioning configuration of {name}"
+    versioning = _call(purpose, lambda: client.get_bucket_versioning(Bucket=name))
     return str(versioning.get("Status", ""))
 
 
 def _is_encrypted(client: S3Client, name: str) -> bool:
+    purpose = f"read the encryption configuration of {name}"
     try:
-        encryption = _call(f"read the encryption of {name}", lambda: client.get_bucket_encryption(Bucket=name))
+        encryption = _call(purpose, lambda: client.get_bucket_encryption(Bucket=name))
     except _RefusedError as refused:
         if refused.kind in ("ServerSideEncryptionConfigurationNotFoundError", "404"):
             return False

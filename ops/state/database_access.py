@@ -181,7 +181,7 @@ class TemporaryAccess:
 
 
 _OPENED: set[str] = set()
-"""The instances that this process has opened or does not need to open."""
+"""The instances to which this process has already opened access, if necessary."""
 
 
 def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: str) -> None:
@@ -212,7 +212,7 @@ def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: st
 
 @dataclass(frozen=True)
 class _Users:
-    """The local processes that use this access, each with a shared lock on a file; the last one removes both."""
+    """The local processes that use this access, each with a shared lock on a file; the last removes access and file."""
 
     file: Path
     descriptor: int

@@ -39,13 +39,13 @@ class OverwrittenState:
     state: bytes
     """The state left by the last run."""
     unknown: tuple[str, ...]
-    """Names and IDs of resources only in the stored state, which the run that wrote it may have created."""
+    """Names and IDs of resources that are only in the stored state; the run that wrote it may have created them."""
 
     def __str__(self) -> str:
         """One line that includes the command to restore the newer state."""
         return (
             f"{self.stack}: the state is older than the one left by the run at {self.begun:%Y-%m-%d %H:%M} UTC: a run "
-            "that had lost its lock has overwritten it, or a backup was imported. Run `scripts/snu recover "
+            "that had lost its lock overwrote the newer state, or a backup was imported. Run `scripts/snu recover "
             f"{self.stack}` to restore the newer state."
         )
 

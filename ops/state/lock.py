@@ -50,12 +50,13 @@ class Liveness(Enum):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the lock is stale and ``snu unlock`` removes it."""
+        """Whether the lock is stale, so that ``snu unlock`` removes it."""
         return self in (Liveness.ENDED, Liveness.SILENT, Liveness.STALLED)
 
 
 _TAKEN_OVER = (Liveness.ENDED, Liveness.SILENT)
-"""Locks with these owners are taken over automatically; an owner that is only paused keeps its lock."""
+"""Locks whose owners have one of these statuses are taken over automatically; an owner that is only paused keeps its
+lock."""
 
 
 @dataclass(frozen=True)

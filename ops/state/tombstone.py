@@ -17,7 +17,7 @@ class Tombstone:
     """The target, user and time of a state's move."""
 
     to: str
-    """The new backend's address without the login."""
+    """The new backend's address without credentials."""
     who: str
     when: str
     """ISO 8601 in UTC."""

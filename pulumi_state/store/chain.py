@@ -8,7 +8,7 @@ from pulumi_state.store.store import Store
 class Chain:
     """Writes an object repeatedly, each time only if it has not changed since the previous write.
 
-    A write that got no response may or may not have been carried out, so it is repeated before the next one.
+    A write that got no response may or may not have been carried out, so it is repeated before the next write.
     """
 
     def __init__(self, store: Store, key: str, tag: str) -> None:

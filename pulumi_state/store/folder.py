@@ -148,7 +148,7 @@ class FolderStore:
 
     @contextmanager
     def _temporary_file(self, path: Path, content: bytes) -> Iterator[Path]:
-        """Write the content to a file alongside ``path`` and sync it; unless renamed, it is removed afterwards."""
+        """Write the content to a file alongside ``path`` and sync it; the file is removed afterwards unless renamed."""
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
         try:
             _make_folder(path.parent)

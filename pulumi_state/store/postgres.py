@@ -37,7 +37,9 @@ class PostgresStore:
         options = dict(parse_qsl(url.query))
         table = options.pop("table", _TABLE).lower()  # the CLI does not quote it, so PostgreSQL lowercases it
         if not _TABLE_NAME.fullmatch(table):
-            raise StoreError(f"{address.partition('?')[0]}: invalid table=; expected only letters, digits and _")
+            raise StoreError(
+                f"{address.partition('?')[0]}: invalid `table` option; expected only letters, digits and underscores"
+            )
         folder = url.path.lstrip("/")
         self._prefix = folder if folder.endswith("/") or not folder else f"{folder}/"
         self._schema = options.pop("search_path", "")

@@ -19,7 +19,7 @@ class MissingError(StoreError):
 
 
 class ConflictError(StoreError):
-    """The object differs from the writer's expectation. Nothing was written."""
+    """The object differs from what the writer expected. Nothing was written."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def test_rules_are_added_listed_and_cleared(api: Client, faults: Add) -> None:
         ({"fault": "latency", "colour": 1}, "colour", "is unknown; latency accepts fault, match, nth"),
         ({"fault": "latency", "milliseconds": -1}, "milliseconds", "must be a number from 0 to 600,000"),
         ({"fault": "latency", "milliseconds": True}, "milliseconds", "must be a number"),
-        ({"fault": "server_error", "status": 501}, "status", "must be 500 or 502 or 503 or 504"),
+        ({"fault": "server_error", "status": 501}, "status", "must be 500, 502, 503 or 504"),
         ({"fault": "dropped_connection", "when": "now"}, "when", "must be before or after"),
         ({"fault": "slow_transition"}, "seconds", "exactly one of seconds and factor is required"),
         ({"fault": "slow_transition", "seconds": 1, "factor": 2}, "seconds", "exactly one"),

@@ -169,7 +169,7 @@ def test_data_of_another_organization_are_rejected_and_kept(tmp_path: Path, file
         pass
     ended = run("--data", str(tmp_path / "data"), "--port", "0", "--seed", str(file))
     assert ended.returncode == 1
-    assert f"The data in {tmp_path}/data belongs to a different organization than the seed's" in ended.stderr
+    assert f"The data in {tmp_path}/data does not belong to the seed's organization" in ended.stderr
     with Server(tmp_path / "data", seed=None) as server:
         assert server.client(DEFAULT.owner.secret_key)("GET", "/_local/health")["resources"]["account.project"] == 1
 

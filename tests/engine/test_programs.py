@@ -32,11 +32,11 @@ REFUSED = {
     "an explicit provider": ('scaleway.Provider("mine")', "explicit providers"),
     "import": (
         'scaleway.iam.Application("a", name="a", opts=pulumi.ResourceOptions(import_="x"))',
-        "the resource option import_",
+        "the import_ resource option",
     ),
     "retain on delete": (
         'scaleway.iam.Application("a", name="a", opts=pulumi.ResourceOptions(retain_on_delete=True))',
-        "the resource option retain_on_delete",
+        "the retain_on_delete resource option",
     ),
     "a package, before what is asked for its resources": (
         "import pulumi_docker\n"

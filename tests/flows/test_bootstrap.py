@@ -568,6 +568,7 @@ def _make_former_keys(lab: Lab) -> dict[str, str]:
     former = {"urn": urn, "type": "scaleway:secrets/version:Version", "id": f"{holder['id']}/{revision}"}
     outputs = {**inputs, "data": base64.b64encode(document.encode()).decode(), "revision": str(revision)}
     resources.append({**holder, **former, "protect": False, "inputs": inputs, "outputs": outputs})
+    assert "alertsAccess" in resources[0]["outputs"], resources[0]
     del resources[0]["outputs"]["alertsAccess"]
     store.write(key, json.dumps(state).encode())
     last_run.forget(store, "snu", FOUNDATION)

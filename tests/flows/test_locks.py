@@ -149,8 +149,8 @@ def test_a_paused_run_overwrites_nothing(lab: Lab, engine: str) -> None:
     victim.signal_all(signal.SIGCONT)
     lost = victim.wait()
     assert lost.returncode == ExitCode.LOCKED, lost.stdout
-    assert "this run (snu up) lost its lock: it was removed or taken over by another run" in lost.stdout
-    assert ("overwrote a newer state, which was restored" in lost.stdout) == (engine == "pulumi")
+    assert "this run (snu up) lost its lock: the lock was removed or taken over by another run" in lost.stdout
+    assert ("overwrote a newer state, which has been restored" in lost.stdout) == (engine == "pulumi")
     assert lab.state_file("local").read_bytes() == newer
     check_state(lab, "local")
     check_no_duplicates(lab)

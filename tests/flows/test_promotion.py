@@ -320,7 +320,7 @@ def test_nothing_is_deleted_if_usage_is_unknown(stages: Stages) -> None:
     stages.write_state("pr-7", "{")
     run = stages.snu("images", "clean", "ci", "--yes")
     assert run.returncode == ExitCode.ENVIRONMENT
-    assert "Cannot determine which images ci runs" in run.stderr
+    assert "A registry cannot be cleaned because the images that ci runs are unknown" in run.stderr
     assert "Nothing was deleted" in run.stderr
     stages.lab.state_file("pr-7").unlink()
     (stages.folder / ".git/shallow").write_text(f"{stages.git.head.target}\n")
@@ -419,7 +419,7 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
     old = deployed("stage", "ci")
     first, second = twice("release", "publish", "stage")
     assert "pushed at" in first
-    assert "is already pushed" in second
+    assert "was already pushed" in second
     released = deployed("production", "stage")
     first, second = twice("release", "publish", "production", "--branch", "production")
     assert "production moved to" in first

@@ -222,7 +222,7 @@ def test_the_command_for_a_merged_commit(server: FakeGitHub, tmp_path: Path) -> 
     for commit in (pushed, open_one):
         nowhere = snu(*arguments, "--commit", commit, GITHUB_TOKEN=TOKEN)
         assert (nowhere.returncode, nowhere.stderr) == (ExitCode.OK, "")
-        assert nowhere.stdout == f"The commit {commit} did not merge a pull request; no comment was written.\n"
+        assert nowhere.stdout == f"Commit {commit} did not merge a pull request; no comment was written.\n"
     assert server.writes == ["POST"]
     for wrong in (("--commit", "a" * 7), ("--commit", merged, "--pr", "8"), ()):
         assert snu(*arguments, *wrong, GITHUB_TOKEN=TOKEN).returncode == ExitCode.USAGE

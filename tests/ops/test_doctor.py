@@ -102,7 +102,7 @@ def test_environments_that_share_a_project(project: Path) -> None:
     path.write_text(shared.replace("snu:protect: true", "snu:protect: true\n  snu:previews: true"))
     environments, previews = (each.problem for each in checks.separation(subject(project)) if isinstance(each, Risk))
     assert "other, production share the project snu-production" in environments
-    assert "code in a pull request can change everything in it" in previews
+    assert "code in a pull request can change everything in that project" in previews
 
 
 def test_a_key_that_expires(project: Path, scaleway: FakeServer) -> None:

@@ -52,4 +52,4 @@ def test_a_wrong_command_line_is_one_error_and_the_help_to_read(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["snu", *words])
     assert main() is ExitCode.USAGE
-    assert capsys.readouterr().err == f"error: {problem}\nFor its options and examples run: {command} --help\n"
+    assert capsys.readouterr().err == f"error: {problem}\nFor options and examples, run: {command} --help\n"

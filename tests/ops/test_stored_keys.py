@@ -166,6 +166,6 @@ def test_a_key_is_the_login_of_a_database_and_never_stands_in_the_address_of_a_b
 def test_without_anything_to_look_at_no_key_is_made() -> None:
     cloud = Cloud()
     keys = StoredKeys(cloud.handed_out(), lambda *_: None)
-    with pytest.raises(OpsError, match=r"no output `alertsAccess` yet\. Everything stored so far is kept"):
+    with pytest.raises(OpsError, match=r"no output `alertsAccess` yet\. Everything stored so far was kept"):
         store_alerts_access(cast(Account, cloud), keys, "ci", {"projectId": "p"}, "p")
     assert not cloud.keys

@@ -62,7 +62,7 @@ def test_logs_need_a_running_local_scaleway_and_the_container(project: Project) 
 
 def test_without_a_runtime_there_are_no_logs_and_the_status_says_why(project: Project) -> None:
     started = project.snu("local", "start", "--runtime", "off", "--transitions", "0")
-    assert "Its containers run no processes: it was started with --runtime off." in started.stdout
+    assert "No container processes are running: the local Scaleway was started with --runtime off." in started.stdout
     assert "--runtime off" in project.snu("local", "status").stdout
     api = Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers)
     namespace = api.create("/containers/v1/regions/fr-par/namespaces", name="n")

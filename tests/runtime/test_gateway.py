@@ -129,7 +129,7 @@ async def test_an_instance_that_refuses_connections_is_skipped(lab: Lab) -> None
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (httpx.ConnectError("refused"), "does not accept connections"),
+        (httpx.ConnectError("refused"), "is not accepting connections"),
         (httpx.ReadError("reset"), "closed the connection"),
     ],
 )

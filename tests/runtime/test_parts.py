@@ -98,7 +98,7 @@ async def network() -> AsyncIterator[NetworkCheck]:
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/ok", "GET /ok returned 503"),
         (b"nonsense\r\n\r\n", "/ok", "GET /ok got no response"),
         (b"", "/ok", "GET /ok got no response"),
-        (b"", None, "the port does not accept connections"),
+        (b"", None, "the port is not accepting connections"),
         (b"220 hello\r\n", None, ""),
         (None, None, ""),
         (None, "/ok", "GET /ok got no response within 0.2 s"),
@@ -124,7 +124,7 @@ async def test_probe_results(network: NetworkCheck, answer: bytes | None, path: 
         probe = Probe(path, 1.0, 0.2 if answer is None else 5.0, 1)
         assert await network(f"127.0.0.1:{port}", probe) == fault
         await served.wait()
-    assert await network(f"127.0.0.1:{port}", Probe(None, 1.0, 1.0, 1)) == "the port does not accept connections"
+    assert await network(f"127.0.0.1:{port}", Probe(None, 1.0, 1.0, 1)) == "the port is not accepting connections"
 
 
 def test_a_revision_can_be_stored_and_its_repr_has_no_secrets() -> None:

@@ -177,7 +177,7 @@ def test_table_names_are_lowercased(database: Database) -> None:
 
 
 def test_a_table_name_that_needs_quotes(database: Database) -> None:
-    with pytest.raises(StoreError, match="invalid table="):
+    with pytest.raises(StoreError, match="invalid `table` option"):
         open_store(f"{database.url}&table=a%20b", {})
 
 

@@ -1,4 +1,4 @@
-"""Scalars as they may be written in a stack's file: what is usually written, and what readers of YAML disagree about."""
+"""Scalars as they may be written in a stack's file: the usual ones, and those that readers of YAML disagree about."""
 
 from __future__ import annotations
 

@@ -477,8 +477,8 @@ def test_files_of_a_broken_partial_clone_are_named_by_git(origin: Path, tmp_path
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        (None, r"git could not be started .*; install version 2\.25 or newer"),
-        ('[ "$9" = x ] || for last; do :; done; echo "--is-shallow-repository\n/x\n/x"', r"is too old; install 2\.25"),
+        (None, r"git could not be started .*; install Git 2\.25 or newer"),
+        ('[ "$9" = x ] || for last; do :; done; echo "--is-shallow-repository\n/x\n/x"', r"old; install Git 2\.25"),
         ("echo fatal: detected dubious ownership >&2; exit 128", "git: detected dubious ownership"),
         ("exit 3", "`git rev-parse` failed with exit status 3"),
     ],

@@ -58,7 +58,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         {"apps__api-": {"cpu": 70, "memory": 128, "image": "api"}},
         "snu:apps.api-",
         "the name `api-`",
-        "does not end with a hyphen",
+        "not ending with a hyphen",
     ),
     "unquoted true": (
         {"apps__api__variables": {"CLE": True}},
@@ -88,7 +88,7 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         {"apps__admin__name": "console", "environment__previewOf": "ci"},
         "snu:apps.admin.name",
         "`console`",
-        "no `name` in a preview",
+        "no `name`: a preview environment",
     ),
     "renamed from an app that is still there": (
         {"apps__admin__renamedFrom": "api"},
@@ -118,9 +118,14 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         {"images__api__digest": "sha256:abc"},
         "snu:images.api.digest",
         "`sha256:abc`",
-        "`sha256:` and 64 lower-case hexadecimal digits",
+        "`sha256:` followed by 64 lower-case hexadecimal digits",
     ),
-    "digest left out": ({"images__api": {"version": "1"}}, "snu:images.api.digest", "missing", "`sha256:` and 64"),
+    "digest left out": (
+        {"images__api": {"version": "1"}},
+        "snu:images.api.digest",
+        "missing",
+        "`sha256:` followed by 64",
+    ),
     "variables of an unknown app": (
         {"apps__tasks__variablesFrom": "apo"},
         "snu:apps.tasks.variablesFrom",
@@ -526,7 +531,7 @@ def test_a_zone_is_in_the_region(read: Callable[[Stack], Any]) -> None:
     read(settings)
     with pytest.raises(SettingsError) as error:
         read(settings | {"scaleway:region": "nl-ams"})
-    assert problems(error.value) == {"scaleway:zone": ("`fr-par-2`", "a zone of the region `nl-ams`, like `nl-ams-1`")}
+    assert problems(error.value) == {"scaleway:zone": ("`fr-par-2`", "a zone in the region `nl-ams`, like `nl-ams-1`")}
 
 
 def test_an_environment_without_images_is_one_problem(read: Callable[[Stack], Any]) -> None:

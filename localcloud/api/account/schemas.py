@@ -10,7 +10,10 @@ projects = Collection(PROJECTS, "project", "projects", {"name": "name", "project
 
 PROJECT = Body(
     name=Text(
-        required=True, max_length=64, pattern=r"[\w .\-]+", message="must contain only letters, digits, spaces, . - _"
+        required=True,
+        max_length=64,
+        pattern=r"[\w .\-]+",
+        message="must contain only letters, digits, spaces, hyphens, underscores and periods",
     ),
     description=Text(max_length=200),
 )

@@ -27,7 +27,8 @@ routes = Routes("/cockpit/v1/regions/{region}", product="cockpit")
 global_routes = Routes("/cockpit/v1", product="cockpit")
 
 _ALERT_MANAGERS = f"{HIDDEN_PREFIX}cockpit.alert_manager"
-"""Store kind that maps ``<region>/<project>`` to the state. Every project has an alert manager; none can be deleted."""
+"""Store kind that maps ``<region>/<project>`` to the state of the alert manager, which every project has and cannot
+delete."""
 
 
 @routes("POST", "/data-sources", "data_source")

@@ -216,7 +216,7 @@ def _validated_changes(schema: Body, body: Mapping[str, Any], current: Resource)
 
 
 def _check_scaling(values: Mapping[str, Any], problems: Problems) -> None:
-    """Only containers have these fields, not namespaces."""
+    """Check the scaling options and probes, which containers have but namespaces do not."""
     low, high = values.get("min_scale"), values.get("max_scale")
     if isinstance(low, int) and isinstance(high, int) and low > high:
         problems.add("min_scale", "must not exceed max_scale")
@@ -230,7 +230,7 @@ def _check_scaling(values: Mapping[str, Any], problems: Problems) -> None:
 
 
 def _check_memory(values: Mapping[str, Any], problems: Problems) -> None:
-    """Only containers have these fields. The message matches the platform's."""
+    """Check the memory limit, which only containers have. The message matches the platform's."""
     cpu, memory = values.get("mvcpu_limit"), values.get("memory_limit_bytes")
     allowed = limits.MEMORY_BY_CPU.get(cpu) if isinstance(cpu, int) else None
     if allowed and isinstance(memory, int) and not allowed.allows(memory // limits.BYTES_PER_MEGABYTE):

@@ -20,7 +20,8 @@ SECRET_VARIABLES = "vault.containers.secret_variables"  # noqa: S105 - a kind, n
 """Store kind that maps ids of containers and namespaces to their secret variables in plain text."""
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1, hash_len=16, salt_len=8)
-"""The weakest that clients accept: values are stored in plain text anyway, and a deployment hashes dozens of them."""
+"""The weakest parameters that clients accept: values are stored in plain text anyway, and a deployment hashes dozens of
+them."""
 
 
 _COUNTS: Mapping[str, Limit] = {
@@ -40,7 +41,7 @@ def check_counts(container: Mapping[str, Any], namespace: Mapping[str, Any], pro
 def _check_names(argument: str, variables: Mapping[str, str], problems: Problems) -> None:
     for name in variables:
         if not name or "=" in name or "\0" in name:
-            problems.add(argument, "a variable name must not be empty or contain =")
+            problems.add(argument, "a variable name must not be empty or contain an equals sign")
         elif name == limits.RESERVED_VARIABLE or name.startswith(limits.RESERVED_VARIABLE_PREFIX):
             problems.add(argument, f"{name} is reserved by the platform")
 

@@ -24,7 +24,7 @@ class MatchedRequest:
 
 @dataclass(frozen=True)
 class InjectedResponse:
-    """A response injected by a fault. If ``error`` is None, the connection is closed without one."""
+    """A response injected by a fault. If ``error`` is None, the connection is closed without a response."""
 
     error: ApiError | None
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -59,7 +59,8 @@ class ChoiceParameter:
 
     @property
     def allowed(self) -> str:
-        return " or ".join(str(value) for value in self.values)
+        *others, last = map(str, self.values)
+        return f"{', '.join(others)} or {last}"
 
     def accepts(self, value: Any) -> bool:
         return type(value) is type(self.default) and value in self.values
@@ -165,7 +166,8 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             name="slow_transition",
-            description="Statuses such as creating, updating and deleting last longer for the request's resource.",
+            description="Transient statuses of the request's resource, such as creating, updating and deleting, last "
+            "longer.",
             parameters={
                 "seconds": NumberParameter(description="duration of these statuses"),
                 "factor": NumberParameter(description="multiple of their normal duration", maximum=1_000),

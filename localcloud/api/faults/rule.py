@@ -95,7 +95,10 @@ class Rule:
         )
 
     def _draw(self, request: Request) -> bool:
-        """A random choice based on seed and request, not on order, because clients send requests in parallel."""
+        """A random choice based on the seed and the request.
+
+        It does not depend on the order of requests, because clients send them in parallel.
+        """
         if self.probability >= 1:
             return True
         key = f"{request.method} {request.template} {request.name}"
@@ -121,7 +124,7 @@ class Rule:
 
 
 def parse(id: str, body: dict[str, Any], products: dict[str, set[str]]) -> Rule:
-    """Parse the rule in a request body. Raises 400 with all problems.
+    """Parse the rule in a request body. Raises 400, which lists all problems.
 
     ``products`` maps this server's products to their kinds of resources.
     """

@@ -210,7 +210,8 @@ def _check_expiry(request: ApiRequest, expires_at: str | None) -> None:
     if longest and (expires_at is None or parse_timestamp(expires_at) > request.now + longest):
         raise invalid(
             "expires_at",
-            f"is required and must be at most {duration(longest)} in the future: the organization limits it",
+            f"is required and must be at most {duration(longest)} in the future: the organization limits the "
+            "lifetime of API keys",
         )
 
 

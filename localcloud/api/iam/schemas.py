@@ -13,7 +13,10 @@ from localcloud.api.transitions import visible
 from localcloud.api.validation import Array, Body, Boolean, Duration, Integer, Text, Timestamp, Uuid
 
 NAME = Text(
-    required=True, max_length=64, pattern=r"[\w .@\-]+", message="must contain only letters, digits, spaces, . @ - _"
+    required=True,
+    max_length=64,
+    pattern=r"[\w .@\-]+",
+    message="must contain only letters, digits, spaces, hyphens, underscores, periods and at signs",
 )
 TAGS = Array(of=Text(max_length=255), maximum=50)
 

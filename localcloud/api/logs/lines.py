@@ -39,7 +39,7 @@ class LogSource(Protocol):
     ) -> AsyncGenerator[LogLine, None]:
         """The last ``tail`` lines of a process (None: all) after ``since`` and before ``until``.
 
-        Lines are in order within each stream, but not across both. With ``follow``, it continues until the process
-        exits. Raises EngineError.
+        Lines are in order within each stream, but not across both. With ``follow``, the iteration continues until the
+        process exits. Raises EngineError.
         """
         ...

@@ -16,8 +16,8 @@ _PARALLEL_READS = 8
 """Number of processes whose logs are read in parallel."""
 
 _TAILS = (1_000, 10_000)
-"""Numbers of last lines to read. If fewer than half of them are newer than a given time, no newer lines are missing.
-Half, because lines may be written between the reads of the two streams."""
+"""Numbers of lines to read from the end. If fewer than half of the lines read are newer than a given time, none of the
+newer lines are missing. The threshold is half because lines may be written between the reads of the two streams."""
 _LINE_CHARACTERS = 4_096
 """An engine may count a longer line as several lines."""
 

@@ -1,4 +1,7 @@
-"""Pull and push authorization: HTTP Basic with any user name and a secret key. Public images need no credentials."""
+"""Pull and push authorization: HTTP Basic authentication with any user name and a secret key.
+
+Public images need no credentials.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ PUSH = Permission("registry", "write", "image")
 
 
 def authenticate_request(cloud: Cloud, request: HttpRequest) -> Principal | None:
-    """The request's principal. None if it is anonymous, in which case some clients send empty credentials.
+    """The request's principal. None if it is anonymous; some clients then send empty credentials.
 
     Raises ``UNAUTHORIZED`` for an invalid key.
     """

@@ -30,7 +30,7 @@ class Blobs:
             return None
 
     def open(self, digest: str) -> IO[bytes]:
-        """Open for reading. The file remains readable if the blob is deleted. Raises ``FileNotFoundError``."""
+        """Open for reading. The file remains readable even if the blob is deleted. Raises ``FileNotFoundError``."""
         return self.path(digest).open("rb", buffering=0)
 
     def move_in(self, file: Path, digest: str) -> None:

@@ -46,7 +46,7 @@ def is_registry_path(path: str) -> bool:
 
 
 def find(path: str) -> RegistryPath:
-    """Parse a path. Raises ``NAME_INVALID`` for a malformed repository name, 404 for an unknown endpoint."""
+    """Parse a path. Raises ``NAME_INVALID`` for a malformed repository name and 404 for an unknown endpoint."""
     if path.rstrip("/") == PREFIX:
         return RegistryPath("ping")
     for endpoint, pattern in _ENDPOINTS:

@@ -32,7 +32,10 @@ async def put(request: RegistryRequest) -> HttpResponse:
     if by_digest and not is_digest(reference):
         raise digest_invalid({"digest": reference})
     if not by_digest and not is_tag(reference):
-        raise manifest_invalid("a tag must be at most 128 letters, digits, . _ - and must not start with . or -")
+        raise manifest_invalid(
+            "a tag must contain at most 128 letters, digits, periods, underscores and hyphens, and must not start with "
+            "a period or hyphen"
+        )
     try:
         content = await request.http.body(MAX_BYTES)
     except BodyTooLarge as error:

@@ -117,7 +117,9 @@ def _descriptor(value: Any, place: str) -> Descriptor:
     match value:
         case {"mediaType": str(media_type), "digest": str(digest), "size": int(size)} if size >= 0:
             if not is_digest(digest):
-                raise OciError(400, "DIGEST_INVALID", "a digest must be sha256: and 64 hexadecimal digits", place)
+                raise OciError(
+                    400, "DIGEST_INVALID", "a digest must be sha256: followed by 64 hexadecimal digits", place
+                )
             is_foreign = bool(value.get("urls")) and any(word in media_type for word in _FOREIGN)
             return Descriptor(media_type, digest, size, is_foreign)
     raise manifest_invalid(f"{place} must have mediaType, digest and size")

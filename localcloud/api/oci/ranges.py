@@ -13,9 +13,9 @@ class RangeNotSatisfiable(Exception):
 
 
 def requested_range(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and length of a ``Range``. None means all of it, also for ranges that may be ignored, such as lists.
+    """First byte and length of a ``Range``. None means the whole content.
 
-    Raises ``RangeNotSatisfiable``.
+    Also returns None for ranges that may be ignored, such as lists. Raises ``RangeNotSatisfiable``.
     """
     match = _RANGE.fullmatch(header)
     if match is None or match.groups() == ("", ""):

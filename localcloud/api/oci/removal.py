@@ -1,9 +1,9 @@
 """Deletion of images, and garbage collection of their files.
 
-Deleting the last tag of a manifest deletes the manifest, unless an index refers to it. Deleting a manifest deletes its
-tags, and the untagged manifests that only it refers to (children of an index) or that refer to it (referrers). Deleting
-the last manifest that refers to a blob deletes the blob. Files are marked for removal in the same transaction, and
-removed once it has been committed.
+Deleting the last tag of a manifest also deletes the manifest, unless an index refers to it. Deleting a manifest also
+deletes its tags and two kinds of untagged manifests: those that only it refers to (children of an index) and those that
+refer to it (referrers). Deleting the last manifest that refers to a blob also deletes the blob. Files are marked for
+removal in the same transaction, and removed once it has been committed.
 """
 
 from __future__ import annotations

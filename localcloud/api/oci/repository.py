@@ -1,7 +1,7 @@
 """A repository's content in the store: images and tags, as exposed by the ``registry`` product, and manifests.
 
 A *link* records that a repository has a blob. The link is *pending* until a manifest in the repository refers to the
-blob, which protects the blob from removal between its own upload and that of its manifest.
+blob. A pending link protects the blob from removal between its own upload and that of its manifest.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Registry:
         removal.sweep(cloud.store, blobs, cloud.now())
 
     def collect(self) -> None:
-        """Remove files that are unused since the last committed change."""
+        """Remove files that the last committed change left unused."""
         removal.collect(self._context.cloud.store, self._context.blobs)
 
     def clear(self) -> None:

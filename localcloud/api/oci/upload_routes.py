@@ -65,7 +65,7 @@ def _upload(request: RegistryRequest) -> Upload:
 
 
 async def _receive(request: RegistryRequest, upload: Upload) -> None:
-    """Append the request's body. Raises 416 for an out-of-order chunk, ``SIZE_INVALID`` for a wrong length."""
+    """Append the request's body. Raises 416 for an out-of-order chunk and ``SIZE_INVALID`` for a wrong length."""
     length = request.http.header("content-length")
     try:
         chunk = chunk_range(request.http.header("content-range"))

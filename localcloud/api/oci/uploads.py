@@ -1,4 +1,4 @@
-"""Unfinished uploads. They do not survive the process; the next start removes their files."""
+"""Unfinished uploads. They do not survive a restart, which removes their files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Upload:
             self._busy = False
 
     async def append(self, chunks: AsyncIterator[bytes]) -> None:
-        """Append chunks. They are kept even if the client disconnects. Raises ``OSError`` if the disk is full."""
+        """Append chunks, keeping them even if the client disconnects. Raises ``OSError`` if the disk is full."""
         if not self.path.exists():
             raise upload_unknown()
         with self.path.open("ab", buffering=0) as file:

@@ -238,7 +238,7 @@ def delete_user(request: ApiRequest) -> ResponseBody:
 
 @routes("PUT", "/{id}/privileges", "privilege")
 def set_privilege(request: ApiRequest) -> ResponseBody:
-    """Set a privilege. The permission ``none`` removes it."""
+    """Set a privilege. The permission ``none`` removes the privilege."""
     instance = instances.find_stable(request, request.id)
     values = PRIVILEGE.create(request.body)
     _find_part(request, databases, values["database_name"])

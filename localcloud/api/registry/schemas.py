@@ -48,7 +48,7 @@ NAMESPACE = Body(
         required=True,
         max_length=63,
         pattern=r"[a-z0-9]+([._-][a-z0-9]+)*",
-        message="must consist of lower-case letters and digits, with single - . _ between them",
+        message="must consist of lower-case letters and digits, separated by single periods, underscores or hyphens",
     ),
     description=Text(),
     project_id=Uuid(),

@@ -45,7 +45,10 @@ _EPHEMERAL_POLICY = Body(
 SECRET = Body(
     project_id=Uuid(),
     name=Text(
-        required=True, max_length=255, pattern=r"[\w.\-]+", message="must contain only letters, digits and - _ ."
+        required=True,
+        max_length=255,
+        pattern=r"[\w.\-]+",
+        message="must contain only letters, digits, hyphens, underscores and periods",
     ),
     tags=Array(of=Text(max_length=255)),
     description=Text(max_length=65_535),

@@ -83,7 +83,7 @@ def stopped(run: Resource, now: float) -> Resource:
 
 
 def ended(run: Resource, now: float, outcome: str, reason: str | None, message: str, exit_code: int | None) -> Resource:
-    """The run in its final state. ``outcome``: one of ``ENDED``."""
+    """The run in its final state. ``outcome``: one of the states in ``ENDED``."""
     return {
         **run,
         "_state": outcome,

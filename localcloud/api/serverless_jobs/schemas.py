@@ -21,7 +21,10 @@ _CRON = Body(
 DEFINITION = Body(
     project_id=Uuid(),
     name=Text(
-        required=True, max_length=255, pattern=r"[\w.\-]+", message="must contain only letters, digits and - _ ."
+        required=True,
+        max_length=255,
+        pattern=r"[\w.\-]+",
+        message="must contain only letters, digits, hyphens, underscores and periods",
     ),
     description=Text(),
     image_uri=Text(required=True, max_length=1_024),

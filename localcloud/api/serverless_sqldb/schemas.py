@@ -30,7 +30,7 @@ DATABASE = Body(
         required=True,
         max_length=63,
         pattern=r"[a-zA-Z]([a-zA-Z0-9_-]*[a-zA-Z0-9])?",
-        message="must start with a letter and contain only letters, digits, - and _",
+        message="must start with a letter and contain only letters, digits, hyphens and underscores",
     ),
     cpu_min=Integer.within(SERVERLESS_VCPU, default=0),
     cpu_max=Integer.within(SERVERLESS_VCPU),

@@ -50,10 +50,10 @@ def _call(result: int) -> int:
 _CALLS = {"x86_64": (0xC000003E, (109, 112)), "aarch64": (0xC00000B7, (154, 157))}
 """Seccomp architecture id and system call numbers of setpgid and setsid, by machine (linux/audit.h, asm/unistd.h)."""
 _FIRST_OF_X32 = 0x40000000
-"""First number of x86-64's second set of system calls."""
+"""First system call number of the x32 ABI on x86-64."""
 _ALLOW = 0x7FFF0000
 _ANSWER = 0x00050000
-"""Combined with an error number. Without one, the system call appears to succeed."""
+"""Combined with an errno; without one, the system call appears to succeed."""
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _NUMBER, _MACHINE = 0, 4
 """Offsets of the system call number and the architecture in the filter's data."""

@@ -114,7 +114,7 @@ _ahead: dict[Path, Program] = {}
 def start_ahead(directory: Path, environ: Mapping[str, str]) -> None:
     """Start a process for ``program_for`` in advance if none exists yet, because importing Pulumi's SDK is slow.
 
-    ``directory``: the folder of Pulumi.yaml. The process exits with this one, whether or not it is used.
+    ``directory``: the folder of Pulumi.yaml. The process exits when this one does, whether or not it is used.
     """
     directory = directory.resolve()
     if directory not in _ahead:
