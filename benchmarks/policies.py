@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from policy.rules import CONTAINER, Resource, check
+from policy.stack_settings import settings_requirements
 from tests.lab.stacks import Stacks
 from tests.support.environment import ROOT
 from tests.support.policy_resources import environment, resource
@@ -35,9 +36,9 @@ def _rules(rounds: int) -> list[Ratio]:
 
 
 def _check(resources: list[Resource]) -> None:
-    settings = environment()
+    requirements = settings_requirements(environment())
     for _ in range(_CHECKS):
-        if check(resources, settings).violations:
+        if check(resources, requirements).violations:
             raise SystemExit("a container that is to violate nothing does")
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def evaluate_policies(record: OperationRecord, stack: Stack) -> PolicyResult:
     """The policy result for all of the stack's resources after the update, including unchanged ones."""
     from policy.rules import check
+    from policy.stack_settings import settings_requirements
 
-    return check(_resources(record), settings_of(stack))
+    return check(_resources(record), settings_requirements(settings_of(stack)))
 
 
 def refuse_violations(stack: Stack, result: PolicyResult) -> None:

@@ -10,6 +10,7 @@ import pulumi.runtime
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
+    PolicyConfigSchema,
     PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
@@ -19,10 +20,16 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from infra.settings import load
-from policy.rules import RULES, UNKNOWN, Resource, Rule, Settings, check
+from infra.settings import SettingsError, load
+from policy.configuration import configured_requirements, schema_of
+from policy.requirements import Requirements
+from policy.rules import RULES, UNKNOWN, Resource, Rule, check
+from policy.stack_settings import settings_requirements
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+_configured: dict[str, Requirements] = {}
+"""The requirements from each rule's configuration, which Pulumi passes only to the rule's own policy."""
 
 
 def policies() -> list[Policy]:
@@ -38,36 +45,75 @@ def policies() -> list[Policy]:
 
 
 def _policy(rule: Rule) -> Policy:
+    schema = PolicyConfigSchema(schema_of(rule.name))
     if rule.check_stack is not None:
         return StackValidationPolicy(
-            name=rule.name, description=rule.rationale, validate=partial(_validate_stack, rule)
+            name=rule.name,
+            description=rule.rationale,
+            validate=partial(_validate_stack, rule),
+            config_schema=schema,
         )
     return ResourceValidationPolicy(
-        name=rule.name, description=rule.rationale, validate=partial(_validate, rule), remediation_steps=rule.remedy
+        name=rule.name,
+        description=rule.rationale,
+        validate=partial(_validate, rule),
+        config_schema=schema,
+        remediation_steps=rule.remedy,
     )
 
 
 def _validate_stack(rule: Rule, args: StackValidationArgs, report_violation: ReportViolation) -> None:
-    for violation in check([_resource(resource) for resource in args.resources], _settings(), [rule]).violations:
+    requirements = _requirements(rule, args.get_config(), report_violation)
+    for violation in check([_resource(resource) for resource in args.resources], requirements, [rule]).violations:
         report_violation(str(violation), None)
 
 
 def _validate(rule: Rule, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-    for violation in check([_resource(args)], _settings(), [rule]).violations:
+    requirements = _requirements(rule, args.get_config(), report_violation)
+    for violation in check([_resource(args)], requirements, [rule]).violations:
         report_violation(str(violation), args.urn)
 
 
 def _report_unused(args: StackValidationArgs, report_violation: ReportViolation) -> None:
-    for exemption in check([_resource(resource) for resource in args.resources], _settings()).unused:
-        report_violation(
-            f"the exemption of {exemption.resource} from {exemption.rule} is unused: remove it from snu:policies.", None
-        )
+    settings = _settings_requirements()
+    source = "the policy pack's configuration" if settings is None else "snu:policies"
+    resources = [_resource(resource) for resource in args.resources]
+    for rule in RULES:
+        requirements = settings or _configured.get(rule.name, Requirements())
+        for exemption in check(resources, requirements, [rule]).unused:
+            report_violation(
+                f"the exemption of {exemption.resource} from {exemption.rule} is unused: remove it from {source}.", None
+            )
+
+
+def _requirements(rule: Rule, configuration: Mapping[str, Any], report_violation: ReportViolation) -> Requirements:
+    """The requirements for a rule: from the stack's settings, otherwise from the rule's configuration.
+
+    An invalid configuration is reported once, as a violation: after an exception in a policy, Pulumi leaves processes
+    running.
+    """
+    settings = _settings_requirements()
+    if settings is not None:
+        return settings
+    if rule.name not in _configured:
+        try:
+            _configured[rule.name] = configured_requirements(rule.name, configuration)
+        except SettingsError as error:
+            _configured[rule.name] = Requirements()
+            report_violation("\n".join(map(str, error.errors)), None)
+    return _configured[rule.name]
 
 
 @cache
-def _settings() -> Settings:
-    """The current stack's settings, from the same configuration that the program receives."""
-    return load(os.environ["PULUMI_STACK"], pulumi.runtime.get_config_env(), PROJECT)
+def _settings_requirements() -> Requirements | None:
+    """The requirements from the current stack's settings; None if it has no settings of SNU's program.
+
+    The settings come from the same configuration that the program receives.
+    """
+    config = pulumi.runtime.get_config_env()
+    if not any(key.startswith("snu:") for key in config):
+        return None
+    return settings_requirements(load(os.environ["PULUMI_STACK"], config, PROJECT))
 
 
 def _resource(resource: ResourceValidationArgs | PolicyResource) -> Resource:

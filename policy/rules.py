@@ -1,4 +1,4 @@
-"""The policy rules for the stacks' resources: plain functions of a resource and its stack's settings.
+"""The policy rules for the stacks' resources: plain functions of a resource and its stack's requirements.
 
 The policy pack evaluates them during Pulumi's previews; `snu` evaluates them on a preview's steps. Unknown values never
 violate a rule, and violations never contain values that may be secret.
@@ -13,15 +13,13 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from infra import naming
-from infra.settings import EnvironmentSettings, FoundationSettings, limits
+from infra.settings import limits
 from infra.settings.models import PolicyExemption, PolicyRule
 from infra.settings.problems import SettingLocation, unwrap
 from policy import secret_variables
+from policy.requirements import Requirements
 from scaleway_facts import limits as scaleway
 from scaleway_facts.fact import Limit
-
-Settings = EnvironmentSettings | FoundationSettings
 
 
 class _Absent:
@@ -75,7 +73,7 @@ class Finding(NamedTuple):
     """What is wrong, as a predicate of the property: `is true`."""
 
 
-Check = Callable[[Resource, Settings], Iterator[Finding]]
+Check = Callable[[Resource, Requirements], Iterator[Finding]]
 StackCheck = Callable[[Sequence[Resource]], Iterator[tuple[Resource, Finding]]]
 
 
@@ -99,10 +97,11 @@ class Violation:
     resource: str
     property: str
     found: str
+    remedy: str
 
     def __str__(self) -> str:
         rule = self.rule
-        return f"{self.resource}: {self.property} {self.found} ({rule.name}). {rule.rationale} {rule.remedy}"
+        return f"{self.resource}: {self.property} {self.found} ({rule.name}). {rule.rationale} {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -115,13 +114,16 @@ class PolicyResult:
     """Exemptions that no violation matches."""
 
 
-def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rule] | None = None) -> PolicyResult:
+def check(
+    resources: Iterable[Resource], requirements: Requirements, rules: Iterable[Rule] | None = None
+) -> PolicyResult:
     """Checks a stack's resources against the given rules, by default all rules."""
-    exemptions = settings.policies.exemptions
     selected = RULES if rules is None else list(rules)
+    names = {rule.name for rule in selected}
+    exemptions = [exemption for exemption in requirements.exemptions if exemption.rule in names]
     violations: list[Violation] = []
     exempted: list[tuple[Violation, PolicyExemption]] = []
-    for violation in _violations(list(resources), settings, selected):
+    for violation in _violations(list(resources), requirements, selected):
         exemption = next((candidate for candidate in exemptions if _exempts(candidate, violation)), None)
         if exemption is None:
             violations.append(violation)
@@ -131,14 +133,20 @@ def check(resources: Iterable[Resource], settings: Settings, rules: Iterable[Rul
     return PolicyResult(violations, exempted, [exemption for exemption in exemptions if exemption not in used])
 
 
-def _violations(resources: Sequence[Resource], settings: Settings, rules: Sequence[Rule]) -> Iterator[Violation]:
+def _violations(
+    resources: Sequence[Resource], requirements: Requirements, rules: Sequence[Rule]
+) -> Iterator[Violation]:
+    def violation(rule: Rule, resource: Resource, finding: Finding) -> Violation:
+        remedy = requirements.remedies.get(rule.name, rule.remedy)
+        return Violation(rule, resource.name, finding.property, finding.found, remedy)
+
     for resource in resources:
         for rule in rules:
-            yield from (Violation(rule, resource.name, *finding) for finding in rule.check(resource, settings))
+            yield from (violation(rule, resource, finding) for finding in rule.check(resource, requirements))
     for rule in rules:
         if rule.check_stack is not None:
             for resource, finding in rule.check_stack(resources):
-                yield Violation(rule, resource.name, *finding)
+                yield violation(rule, resource, finding)
 
 
 def _exempts(exemption: PolicyExemption, violation: Violation) -> bool:
@@ -152,24 +160,24 @@ _SCALEWAY_REGISTRY = re.compile(r"rg\.[a-z]{2}-[a-z]{3}\.scw\.cloud")
 _LOCAL_REGISTRY = re.compile(r"(localhost|127\.0\.0\.1):\d+")
 
 
-def image_by_digest(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+def image_by_digest(resource: Resource, _requirements: Requirements) -> Iterator[Finding]:
     for key, image in _images(resource):
         if not _allows(limits.Digest, image.partition("@")[2]):
             yield Finding(key, f"is {image}")
 
 
-def private_registry(resource: Resource, settings: Settings) -> Iterator[Finding]:
+def private_registry(resource: Resource, requirements: Requirements) -> Iterator[Finding]:
     if resource.type == REGISTRY and resource.inputs.get("isPublic") is True:
         yield Finding("isPublic", "is true")
-    if not isinstance(settings, EnvironmentSettings):
+    namespaces = requirements.registry_namespaces
+    if namespaces is None:
         return
-    environment = settings.environment
-    namespace = naming.registry_namespace(environment.preview_of or environment.name)
     for key, image in _images(resource):
         host, _, path = image.partition("/")
         known = _SCALEWAY_REGISTRY.fullmatch(host) or _LOCAL_REGISTRY.fullmatch(host)
-        if not known or not path.startswith(f"{namespace}/"):
-            yield Finding(key, f"is {image}, which is not in rg.<region>.scw.cloud/{namespace}")
+        if not known or not path.startswith(tuple(f"{namespace}/" for namespace in namespaces)):
+            allowed = " or ".join(f"rg.<region>.scw.cloud/{namespace}" for namespace in namespaces)
+            yield Finding(key, f"is {image}, which is not in {allowed}")
 
 
 def _images(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -182,12 +190,12 @@ def _images(resource: Resource) -> Iterator[tuple[str, str]]:
 # --- databases ----------------------------------------------------------------------------------
 
 
-def encryption_at_rest(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+def encryption_at_rest(resource: Resource, _requirements: Requirements) -> Iterator[Finding]:
     if resource.type == INSTANCE and resource.inputs.get("encryptionAtRest") not in (True, UNKNOWN):
         yield Finding("encryptionAtRest", "is not true")
 
 
-def no_wide_network(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+def no_wide_network(resource: Resource, _requirements: Requirements) -> Iterator[Finding]:
     """Rejects networks that are too large to belong to a single organization."""
     if resource.type == ACL:
         for index, rule in enumerate(_sequence(resource.inputs.get("aclRules"))):
@@ -216,17 +224,17 @@ def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 # --- protection and access ----------------------------------------------------------------------
 
 
-def protection(resource: Resource, settings: Settings) -> Iterator[Finding]:
+def protection(resource: Resource, requirements: Requirements) -> Iterator[Finding]:
     if resource.type == SECRET_VERSION:
         return  # every change replaces it
-    if settings.protect and not resource.protect and not resource.type.startswith("pulumi:"):
-        yield Finding("protect", "is not set, but snu:protect is true")
+    if requirements.protect and not resource.protect and not resource.type.startswith("pulumi:"):
+        yield Finding("protect", "is not set")
 
 
-def least_privilege(resource: Resource, settings: Settings) -> Iterator[Finding]:
+def least_privilege(resource: Resource, requirements: Requirements) -> Iterator[Finding]:
     name = resource.inputs.get("name")
     if resource.type == POLICY and name is not UNKNOWN:
-        allowed = _full_access(settings).get(str(name), ())
+        allowed = requirements.permission_sets.get(str(name), ())
         for index, rule in enumerate(_sequence(resource.inputs.get("rules"))):
             for excess in _excess_permissions(_mapping(rule), allowed):
                 yield Finding(f"rules[{index}].permissionSetNames", excess)
@@ -236,31 +244,6 @@ def least_privilege(resource: Resource, settings: Settings) -> Iterator[Finding]
             # By default a token can write logs and metrics.
             if scopes.get(scope, scope in ("writeLogs", "writeMetrics")) is True:
                 yield Finding(f"scopes.{scope}", "is not false")
-
-
-def _full_access(settings: Settings) -> dict[str, Collection[str]]:
-    """Full-access permission sets allowed in each policy, by policy name.
-
-    They are allowed because deploying requires creating and deleting resources.
-    """
-    if not isinstance(settings, FoundationSettings):
-        return {}
-    databases = ["RelationalDatabasesFullAccess"] if settings.opens_databases else []
-    deploy = [
-        "ContainersFullAccess",
-        "ContainerRegistryFullAccess",
-        "DomainsDNSFullAccess",
-        "ServerlessJobsFullAccess",
-        *databases,
-    ]
-    allowed: dict[str, Collection[str]] = {}
-    for environment in settings.environments:
-        allowed[naming.policy(naming.deploy_application(environment))] = deploy
-        allowed[naming.policy(naming.preview_application(environment))] = databases
-    if settings.previews:  # preview environments create their own secrets
-        previews = naming.policy(naming.previews_application(settings.project.name))
-        allowed[previews] = [*deploy, "SecretManagerFullAccess"]
-    return allowed
 
 
 def _excess_permissions(rule: Mapping[str, Any], allowed: Collection[str]) -> Iterator[str]:
@@ -276,7 +259,7 @@ def _excess_permissions(rule: Mapping[str, Any], allowed: Collection[str]) -> It
 # --- secrets in plain variables -----------------------------------------------------------------
 
 
-def plain_variables(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+def plain_variables(resource: Resource, _requirements: Requirements) -> Iterator[Finding]:
     for type_, key in ((CONTAINER, "environmentVariables"), (JOB, "env")):
         if resource.type == type_:
             for name, value in _mapping(resource.inputs.get(key)).items():
@@ -315,7 +298,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
 _ORDERED = {CONTAINER: ("minScale", "maxScale"), SERVERLESS: ("minCpu", "maxCpu")}
 
 
-def limits_of_scaleway(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+def limits_of_scaleway(resource: Resource, _requirements: Requirements) -> Iterator[Finding]:
     for key, kind in _LIMITS.get(resource.type, {}).items():
         yield from _limited(key, resource.inputs.get(key), kind)
     if resource.type in _ORDERED:
@@ -419,13 +402,13 @@ RULES: Sequence[Rule] = (
     Rule(
         "image-by-digest",
         "A tag can move, so the image that runs may not be the one that was approved.",
-        "Reference the image as REGISTRY/NAME@sha256:DIGEST, as snu:images does.",
+        "Reference the image as REGISTRY/NAME@sha256:DIGEST.",
         image_by_digest,
     ),
     Rule(
         "private-registry",
         "Images contain the apps' code, and an environment may only run images built for it or promoted to it.",
-        "Build the image with `scripts/snu images build`, or copy it with `scripts/snu promote`.",
+        "Make the registry namespace private, and push or copy the image to one of the allowed namespaces.",
         private_registry,
     ),
     Rule(
@@ -436,20 +419,20 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "protection",
-        "snu:protect protects all resources of the stack from accidental deletion.",
+        "All resources of a protected stack must be protected from accidental deletion.",
         "Pass the component's options to the resource, or make it a child of a protected resource.",
         protection,
     ),
     Rule(
         "plain-variables",
         "Everyone with read access to the container can read its plain variables, including in the console.",
-        "Move the variable to secretVariables, and its value to the secret document.",
+        "Pass the value as a secret variable.",
         plain_variables,
     ),
     Rule(
         "no-public-database",
         "A database that is reachable from the whole internet is protected only by its password.",
-        "Set a private network or an ACL with the networks that need access, or use kind: serverless or bucket.",
+        "Set a private network or an ACL with the networks that need access, or use a Serverless SQL database.",
         no_wide_network,
         no_open_instance,
     ),

@@ -76,10 +76,9 @@ PolicyRule = Literal[
 """The rules in `policy/rules.py`."""
 
 
-class PolicyExemption(Settings):
-    """A resource that is exempt from a policy rule."""
+class ResourceExemption(Settings):
+    """A resource that is exempt from a given policy rule."""
 
-    rule: PolicyRule = Field(description="The rule: see `docs/reference/policies.md`.")
     resource: Annotated[str, Field(min_length=1), limits.Allowed("the name of a resource in the program")] = Field(
         description="The resource's name in the program, as shown in previews: `api-container`."
     )
@@ -90,6 +89,12 @@ class PolicyExemption(Settings):
         )
     )
     reason: limits.Reason = Field(description="Why the exemption is justified.")
+
+
+class PolicyExemption(ResourceExemption):
+    """A resource that is exempt from a policy rule."""
+
+    rule: PolicyRule = Field(description="The rule: see `docs/reference/policies.md`.")
 
 
 class Policies(Settings):

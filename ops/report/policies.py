@@ -22,7 +22,7 @@ def policy_lines(verdict: PolicyResult) -> Iterator[Line]:
     for violation in verdict.violations:
         about = f"{violation.property} {safe(violation.found)}"
         yield Line.of("  ", (violation.resource, "bold"), f": {about}  ", (violation.rule.name, "red"))
-        yield Line.of((f"    {violation.rule.rationale} {violation.rule.remedy}", "dim"))
+        yield Line.of((f"    {violation.rule.rationale} {violation.remedy}", "dim"))
     for violation, exemption in verdict.exempted:
         about = f"{violation.resource}: {violation.property} {safe(violation.found)}"
         yield Line.of(("Exempted", "yellow"), f" from {violation.rule.name}: {about}: {safe(exemption.reason)}")
@@ -37,7 +37,7 @@ def policy_markdown(result: PolicyResult, room: int = _ROOM) -> list[str]:
     """Lines for a comment, violations first, as many as fit in ``room`` characters."""
     lines = [
         f"- {code(violation.resource)}: {code(f'{violation.property} {violation.found}')}, rule "
-        f"{code(violation.rule.name)}. {violation.rule.rationale} {violation.rule.remedy}"
+        f"{code(violation.rule.name)}. {violation.rule.rationale} {violation.remedy}"
         for violation in result.violations
     ]
     lines += [

@@ -16,6 +16,7 @@ import pytest
 from infra.settings import SettingsError, load_file
 from policy import rules
 from policy.rules import check
+from policy.stack_settings import settings_requirements
 from tests.support.local_scaleway import Client
 from tests.support.policy_resources import environment, resource
 from tests.support.settings import ENVIRONMENT, FOUNDATION, Stack, changed, problems
@@ -375,7 +376,7 @@ def test_allowed(api: Client, settings_file: Callable[[Stack], Path], limit: Lim
     if limit.settings:
         load_file(settings_file(limit.settings(value).content))
     if limit.policy:
-        assert check([limit.policy(value).content], environment()).violations == []
+        assert check([limit.policy(value).content], settings_requirements(environment())).violations == []
     if limit.api:
         api("POST", *_body(api, limit.api(value)))
 
@@ -393,7 +394,7 @@ def test_refused(api: Client, settings_file: Callable[[Stack], Path], limit: Lim
         messages.append((attempt, allowed))
     if limit.policy:
         attempt = limit.policy(value)
-        violations = check([attempt.content], environment()).violations
+        violations = check([attempt.content], settings_requirements(environment())).violations
         assert {(each.rule.name, each.property) for each in violations} == {("limits", attempt.where)}
         messages.append((attempt, violations[0].found))
     if limit.api:

@@ -32,6 +32,8 @@ class Example:
     folder: Path
     cloud: Project
     cli: Cli
+    policies: tuple[str, ...]
+    """The CLI's options for previews: the policy pack and its configuration for the example."""
 
     @classmethod
     def copy(cls, name: str, to: Path) -> Example:
@@ -50,7 +52,9 @@ class Example:
             "SCW_DEFAULT_REGION": "fr-par",
         }
         cli = Cli(to / "examples" / name, to / "home", f"file://{to}/state", **environment)
-        return cls(to / "examples" / name, cloud, cli)
+        configuration = ROOT / "examples" / Path(name).parent / "policies.json"
+        policies = ("--policy-pack", str(ROOT / "policy"), "--policy-pack-config", str(configuration))
+        return cls(to / "examples" / name, cloud, cli, policies)
 
     def ok(self, *arguments: str) -> None:
         ended = self.cli.run(*arguments)
@@ -68,13 +72,14 @@ class Example:
         self.cloud.start_cloud()
         try:
             self.cli.init(STACK)
-            preview = self.cli.preview(STACK)
+            preview = self.cli.preview(STACK, *self.policies)
             assert preview.ok, preview.text
             up = self.cli.up(STACK)
             assert up.ok, up.text
             assert "not-A-real-passw0rd" not in up.text
-            again = self.cli.preview(STACK, "--expect-no-changes")
+            again = self.cli.preview(STACK, "--expect-no-changes", *self.policies)
             assert again.ok, again.text
+            assert "unused-exemption" not in again.text
             types = [each["type"] for each in self.cli.export(STACK)["deployment"]["resources"]]
             ended = self.cli.destroy(STACK)
             assert ended.ok, ended.text

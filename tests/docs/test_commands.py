@@ -35,6 +35,7 @@ NOT_RUN = {
     ),
     "needs a remote repository": (r"^scripts/snu release (push|publish)\b",),
     "needs Docker": (r"^docker\b", r"^scripts/snu images build local$", r"^scripts/snu logs api --follow$"),
+    "needs the Pulumi CLI; tests/e2e/test_policy_pack.py does the same": (r"^pulumi preview --policy-pack\b",),
     "needs npm's registry; tests/apps does the same": (r"\bnpm (ci|start|run|test)\b",),
     "does not end by itself": (r"^scripts/snu local logs -f$",),
     "tests, measures or changes the checkout itself": (r"^scripts/(bench|licences|lock|mutations|test)\b",),

@@ -40,9 +40,9 @@ CONFIG = {
 
 
 @contextmanager
-def served(config: Mapping[str, str]) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+def served(config: Mapping[str, str], project: str = "snu") -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
     """The pack, started as Pulumi's language host starts it for a stack."""
-    environment = clean_environment(PULUMI_PROJECT="snu", PULUMI_STACK="test", PULUMI_DRY_RUN="true")
+    environment = clean_environment(PULUMI_PROJECT=project, PULUMI_STACK="test", PULUMI_DRY_RUN="true")
     environment.pop("PYTHONPATH")
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", str(ROOT / "policy")],
@@ -167,3 +167,113 @@ def test_protection_is_read_from_the_options() -> None:
             )
             found = [each.policyName for each in pack.Analyze(request).diagnostics]
             assert found == ([] if protect else ["protection"])
+
+
+# --- stacks of other projects -------------------------------------------------------------------
+
+Found = list[tuple[str, str]]
+
+
+@contextmanager
+def served_to_another_project(
+    configuration: Mapping[str, Any], config: Mapping[str, str] | None = None
+) -> Iterator[Callable[[str, Mapping[str, Any]], Found]]:
+    """Calls with a type and inputs return the rules that are violated, with the messages."""
+    with served({"acme:prefix": "acme"} if config is None else config, project="acme") as pack:
+        policies = {
+            rule: analyzer_pb2.PolicyConfig(
+                enforcementLevel=analyzer_pb2.MANDATORY, properties=json_format.ParseDict(values, struct_pb2.Struct())
+            )
+            for rule, values in configuration.items()
+        }
+        pack.Configure(analyzer_pb2.ConfigureAnalyzerRequest(policyConfig=policies))
+
+        def analyze(type_: str, inputs: Mapping[str, Any]) -> Found:
+            request = analyzer_pb2.AnalyzeRequest(
+                type=type_, urn=f"urn:pulumi:test::acme::{type_}::shop", name="shop", properties=properties(inputs)
+            )
+            stack = analyzer_pb2.AnalyzerResource(
+                type=type_, urn=request.urn, name="shop", properties=request.properties
+            )
+            found = [
+                *pack.Analyze(request).diagnostics,
+                *pack.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=[stack])).diagnostics,
+            ]
+            return [(each.policyName, each.message) for each in found]
+
+        yield analyze
+
+
+def rules_in(found: Found) -> list[str]:
+    return sorted(rule for rule, _ in found)
+
+
+SHOP = CONTAINER | {"image": IMAGE.replace("snu-test", "acme")}
+NO_REASON_NEEDED = "The shop prints it on every page that it serves."
+
+
+def test_a_stack_without_settings_is_checked_by_the_rules_that_need_none() -> None:
+    bad = {"image": "docker.io/acme/shop:1", "cpuLimit": 7000, "environmentVariables": {"MAIL_TOKEN": "hunter2"}}
+    with served_to_another_project({}) as analyze:
+        assert analyze(rules.CONTAINER, SHOP) == []
+        found = analyze(rules.CONTAINER, SHOP | bad)
+        assert rules_in(found) == ["image-by-digest", "limits", "plain-variables"]
+        assert "snu" not in str(found)
+        assert rules_in(analyze(rules.REGISTRY, {"name": "acme", "isPublic": True})) == ["private-registry"]
+        assert rules_in(analyze(rules.INSTANCE, {})) == ["encryption-at-rest", "no-public-database"]
+        full_access = {"name": "deploy", "rules": [{"projectIds": ["p"], "permissionSetNames": ["IAMManager"]}]}
+        assert rules_in(analyze(rules.POLICY, full_access)) == ["least-privilege"]
+
+
+def test_the_configuration_sets_what_settings_would() -> None:
+    configuration = {
+        "protection": {"protect": True},
+        "private-registry": {"namespaces": ["acme"]},
+        "least-privilege": {"permissionSets": {"deploy": ["IAMManager"]}},
+        "plain-variables": {"exemptions": [{"resource": "shop", "reason": NO_REASON_NEEDED}]},
+        "no-public-database": {"exemptions": [{"resource": "shop", "reason": NO_REASON_NEEDED}]},
+    }
+    with served_to_another_project(configuration) as analyze:
+        found = analyze(rules.CONTAINER, SHOP | {"environmentVariables": {"MAIL_TOKEN": "hunter2"}})
+        unused = "the exemption of shop from no-public-database is unused: remove it from the policy pack's"
+        assert rules_in(found) == ["protection", "unused-exemption"]
+        assert unused in dict(found)["unused-exemption"]
+        found = analyze(rules.CONTAINER, CONTAINER)
+        assert "which is not in rg.<region>.scw.cloud/acme " in dict(found)["private-registry"]
+        found = analyze(rules.INSTANCE, {"encryptionAtRest": True})
+        assert "no-public-database" not in rules_in(found)
+        access = {"name": "deploy", "rules": [{"projectIds": ["p"], "permissionSetNames": ["IAMManager"]}]}
+        assert "least-privilege" not in rules_in(analyze(rules.POLICY, access))
+        assert "least-privilege" in rules_in(analyze(rules.POLICY, access | {"name": "other"}))
+
+
+def test_settings_take_precedence_over_the_configuration() -> None:
+    configuration = {
+        "protection": {"protect": True},
+        "limits": {"exemptions": [{"resource": "shop", "reason": NO_REASON_NEEDED}]},
+    }
+    with served_to_another_project(configuration, CONFIG) as analyze:
+        found = analyze(rules.CONTAINER, CONTAINER | {"cpuLimit": 7000})
+        assert rules_in(found) == ["limits", "unused-exemption", "unused-exemption"]
+
+
+def test_an_unknown_key_of_the_configuration_is_refused_once() -> None:
+    """Pulumi's own check of the configuration lets it pass."""
+    with served_to_another_project({"protection": {"protected": True}}) as analyze:
+        ((rule, message),) = analyze(rules.CONTAINER, SHOP)
+        assert rule == "protection"
+        assert message.endswith("configuration of protection: protected: found an unknown key; did you mean `protect`?")
+        assert analyze(rules.CONTAINER, SHOP) == []
+
+
+def test_the_schema_of_each_rule_has_exemptions(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    info = pack.GetAnalyzerInfo(empty_pb2.Empty())
+    keys = {policy.name: sorted(policy.configSchema.properties.keys()) for policy in info.policies}
+    assert keys.pop("unused-exemption") == []
+    own = {
+        "least-privilege": ["permissionSets"],
+        "private-registry": ["namespaces"],
+        "protection": ["protect"],
+    }
+    assert keys == {rule: ["exemptions", *own.get(rule, [])] for rule in get_args(PolicyRule)}
+    assert "$ref" not in str(info)

@@ -12,13 +12,19 @@ from hypothesis import strategies as st
 from infra.settings import EnvironmentSettings, FoundationSettings
 from infra.settings.models import PolicyRule
 from policy import rules
-from policy.rules import RULES, SECRET, UNKNOWN, Resource, check
+from policy.rules import RULES, SECRET, UNKNOWN, PolicyResult, Resource
 from policy.secret_variables import is_secret_name
+from policy.stack_settings import settings_requirements
 from tests.support.environment import ROOT
 from tests.support.policy_resources import CONTAINER, DIGEST, GOOD, IMAGE, environment, foundation, resource
 
 Settings = EnvironmentSettings | FoundationSettings
 ENVIRONMENT, FOUNDATION = environment(), foundation()
+
+
+def check(resources: list[Resource], settings: Settings) -> PolicyResult:
+    """As `snu` checks the resources of a stack with these settings."""
+    return rules.check(resources, settings_requirements(settings))
 
 
 def violations(found: Resource, settings: Settings = ENVIRONMENT) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import pytest
 from infra import program
 from infra.settings import load
 from policy.rules import SECRET, UNKNOWN, Resource, check
+from policy.stack_settings import settings_requirements
 from tests.support import mocks
 from tests.support.committed_stacks import STACKS, config_of, document_of
 from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, Cloud
@@ -44,7 +45,7 @@ def registered(stack: str, preview: bool) -> list[Resource]:
 @pytest.mark.parametrize("preview", [False, True], ids=["update", "preview"])
 def test_a_committed_stack_keeps_to_the_policies(stack: str, preview: bool) -> None:
     resources = registered(stack, preview)
-    verdict = check(resources, load(stack, config_of(stack), NOWHERE))
+    verdict = check(resources, settings_requirements(load(stack, config_of(stack), NOWHERE)))
     assert len(resources) > 5
     assert [str(violation) for violation in verdict.violations] == []
     assert verdict.unused == []
