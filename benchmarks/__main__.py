@@ -15,6 +15,7 @@ from benchmarks import (
     adopt,
     alerts,
     api,
+    components,
     coverage,
     diff,
     drift,
@@ -63,6 +64,9 @@ BENCHMARKS = {
     "promotion": Benchmark(promotion.run, "bytes that a promotion of one changed app sends beside all"),
     "logs": Benchmark(logs.run, "polls of what is new in a container's logs, of many lines beside few"),
     "alerts": Benchmark(alerts.run, "from a crash to its message in Slack, and a flood of crashes"),
+    "components": Benchmark(
+        components.run, "a preview of a program that uses the component package beside one that imports the components"
+    ),
     "adopt": Benchmark(adopt.run, "adoption of a stack of 21 resources and of one of 210"),
     "images": Benchmark(images.run, "builds that versions avoid, and `snu images` as the history grows"),
     "restart": Benchmark(restart.run, "an api that crashes, with PM2 in its container and without"),

@@ -44,6 +44,8 @@ _FUNCTIONS = {
     "scaleway:secrets/getSecret:getSecret": secret_manager.get_secret,
     "scaleway:secrets/getVersion:getVersion": secret_manager.get_version,
 }
+KNOWN_FUNCTIONS = frozenset(_FUNCTIONS)
+"""Supported functions; any other function raises UnsupportedError."""
 
 
 class ScalewayProvider:
@@ -107,4 +109,4 @@ def _refreshed(inputs: PropertyMap, before: PropertyMap, after: PropertyMap) -> 
     }
 
 
-__all__ = ["KNOWN_TYPES", "ScalewayProvider", "check_config"]
+__all__ = ["KNOWN_FUNCTIONS", "KNOWN_TYPES", "ScalewayProvider", "check_config"]

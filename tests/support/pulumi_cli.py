@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import tempfile
@@ -131,6 +132,12 @@ class Cli:
         )
         # As for a user: the program finds its own packages, and not those of the checkout.
         self._environment.pop("PYTHONPATH", None)
+
+    def in_folder(self, directory: Path) -> Cli:
+        """The same CLI and backend, on the program in another folder."""
+        other = copy.copy(self)
+        other._directory = directory
+        return other
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Any command of the CLI."""

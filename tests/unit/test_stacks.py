@@ -22,6 +22,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from infra import naming, program
 from infra.settings import AppUrl, EnvironmentSettings, load, merge
+from pulumi_state import schema
 from tests.lab import stack_files
 from tests.support.committed_stacks import (
     ENVIRONMENTS,
@@ -36,7 +37,6 @@ from tests.support.committed_stacks import (
 from tests.support.mocks import FOUNDATION_OUTPUTS, NOWHERE, UNKNOWN, Cloud, Resource, Secret, run
 
 SNAPSHOTS = Path(__file__).parent / "__snapshots__" / "test_stacks"
-FACTS = json.loads((Path(__file__).parent / "provider_facts.json").read_text(encoding="utf-8"))["resources"]
 PROTECTED = ("foundation-ci", "foundation-stage", "foundation-production", "ci", "stage", "production")
 
 
@@ -214,10 +214,10 @@ def test_inputs_are_known_required_and_not_deprecated(stack: str) -> None:
     for resource in built(stack).resources:
         if not resource.custom:
             continue
-        facts = FACTS[resource.type]
-        assert resource.inputs.keys() <= set(facts["inputs"]), resource.name
-        assert not resource.inputs.keys() & set(facts.get("deprecated", ())), resource.name
-        assert set(facts.get("required", ())) <= resource.inputs.keys(), resource.name
+        known = schema.inputs_of(resource.type)
+        assert resource.inputs.keys() <= known.keys(), resource.name
+        assert not [name for name in resource.inputs if known[name].get("deprecated")], resource.name
+        assert {name for name, facts in known.items() if facts.get("required")} <= resource.inputs.keys(), resource.name
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -229,9 +229,10 @@ def test_no_secret_is_readable(stack: str, preview: bool) -> None:
     assert "s3cret" not in readable
     assert "secret-key-of" not in readable
     for resource in result.resources:
-        for name in FACTS.get(resource.type, {}).get("secret", ()):
+        for name, facts in schema.outputs_of(resource.type).items():
             value = resource.inputs.get(name)
-            assert value in (None, UNKNOWN) or isinstance(value, Secret), f"{resource.name}: {name}"
+            secret = value in (None, UNKNOWN) or isinstance(value, Secret)
+            assert secret or not facts.get("secret"), f"{resource.name}: {name}"
 
 
 @pytest.mark.parametrize("stack", STACKS)

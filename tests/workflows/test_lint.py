@@ -19,7 +19,7 @@ from tests.support.programs import needs
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 APPLYING = re.compile(r"scripts/snu (up|apply|destroy|env|images build|images clean|promote|rollback|hotfix|release)\b")
-ALLOWED_COMMANDS = re.compile(r"(scripts/(snu|test|bench|lock|bootstrap)|\.ci/run|git|gh)\b")
+ALLOWED_COMMANDS = re.compile(r"(scripts/(snu|test|bench|lock|bootstrap|provider-facts)|\.ci/run|git|gh)\b")
 SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
 
 
