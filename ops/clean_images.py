@@ -168,7 +168,11 @@ def _add_git(in_use: ImagesInUse, project: Path, keep_releases: int, deployed: C
 def cleaned(project: Path, stack: str | None, environ: Mapping[str, str]) -> list[StackImages]:
     """One environment per registry to clean: the given stack's registry, or all of them. Raises OpsError."""
     chosen = environments(project, environ) if stack is None else [StackImages.find(project, stack, environ)]
-    return list({_registry_key(environment): environment for environment in reversed(chosen)}.values())
+    by_registry: dict[tuple[str, str], StackImages] = {}
+    # The environment's own stack, if it has a file, takes precedence over its previews.
+    for environment in sorted(chosen, key=lambda each: each.settings.environment.preview_of is not None):
+        by_registry.setdefault(_registry_key(environment), environment)
+    return list(by_registry.values())
 
 
 class Registry:

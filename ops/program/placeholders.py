@@ -34,6 +34,7 @@ _SHAPES = {
 """Formats of outputs that programs parse."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PREVIEW_NAME = "pr-0"
+_IMAGES, _BUILD = "snu:images", "build"
 
 
 def fill_template(text: str) -> str:
@@ -68,11 +69,12 @@ class Placeholders:
     def config(self, config: Mapping[str, Any], project: str) -> tuple[dict[str, str], list[str]]:
         """A stack file's ``config`` as programs receive it, and its secret keys.
 
-        Encrypted values have different placeholders if their ciphertexts differ.
+        Encrypted values have different placeholders if their ciphertexts differ. Images that Pulumi would build are
+        pinned, because a build requires Docker and a Git repository.
         """
         values: dict[str, str] = {}
         secret_keys = []
-        for short, value in config.items():
+        for short, value in _with_pinned_images(config).items():
             key, clear = full_key(short, project), self._readable(value)
             values[key] = as_text(clear)
             if clear != value:
@@ -151,6 +153,33 @@ class Placeholders:
         issued = [each for each in dict.fromkeys(_PLACEHOLDER.findall(text)) if each in self._issued]
         names = ", ".join(each[1:-1] for each in issued[:_MOST_NAMED]) + (", …" if issued[_MOST_NAMED:] else "")
         return {SIGNATURE_KEY: SECRET_SIGNATURE, DIGEST: _digest(text)} | ({ABOUT: names} if names else {})
+
+
+def _with_pinned_images(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration with a placeholder version and digest for each image that is set to `build`."""
+    images = config.get(_IMAGES)
+    if images == _BUILD:
+        images = dict.fromkeys(_image_names(config), _BUILD)
+    if not isinstance(images, dict) or _BUILD not in images.values():
+        return config
+    pinned = {
+        name: {"version": _BUILD, "digest": f"sha256:{_digest(f'build of {name}')}"} if image == _BUILD else image
+        for name, image in images.items()
+    }
+    return {**config, _IMAGES: pinned}
+
+
+def _image_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """The names of the images that apps, jobs and crash alerts run. Invalid settings are skipped."""
+    for key in ("snu:apps", "snu:jobs"):
+        runnables = config.get(key)
+        for name, settings in runnables.items() if isinstance(runnables, dict) else ():
+            image = settings.get("image", name) if isinstance(settings, dict) else name
+            if isinstance(image, str):
+                yield image
+    alerts = config.get("snu:crashAlerts")
+    if isinstance(alerts, dict):
+        yield str(alerts.get("image", "crash-alerts"))
 
 
 def _texts(value: Any) -> Iterator[str]:

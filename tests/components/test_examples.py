@@ -9,6 +9,7 @@ import pytest
 
 from infra.components.provider import COMPONENTS
 from tests.lab.example import Example
+from tests.support.docker import Engine
 from tests.support.environment import ROOT
 from tests.support.programs import PULUMI, needs
 
@@ -38,6 +39,17 @@ def test_a_second_project(language: str, tmp_path: Path) -> None:
     assert len(program.read_text().splitlines()) < 40
     example.install()
     assert {"snu:index:ContainerApp", "snu:index:Registry", "snu:index:BackendDatabase"} <= example.lives().keys()
+
+
+@pytest.mark.xdist_group("docker")
+@pytest.mark.parametrize("language", [pytest.param("python", marks=needs(*PULUMI, "pulumi-resource-docker"))])
+def test_an_image_that_pulumi_builds(language: str, tmp_path: Path, docker_engine: Engine) -> None:
+    docker_config = tmp_path / "docker"
+    example = Example.copy(f"image/{language}", tmp_path, **docker_engine.environ, DOCKER_CONFIG=str(docker_config))
+    example.log_in(docker_config)
+    example.install()
+    types = example.lives()
+    assert {"snu:index:AppImage", "docker:index/image:Image", "scaleway:containers/container:Container"} <= types.keys()
 
 
 def test_versions_are_those_of_the_project() -> None:

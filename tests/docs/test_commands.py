@@ -34,8 +34,16 @@ NOT_RUN = {
         r"^scripts/snu hotfix (check|build)\b",
     ),
     "needs a remote repository": (r"^scripts/snu release (push|publish)\b",),
-    "needs Docker": (r"^docker\b", r"^scripts/snu images build local$", r"^scripts/snu logs api --follow$"),
+    "needs Docker": (
+        r"^docker\b",
+        r"^scripts/snu images build local$",
+        r"^scripts/snu logs api --follow$",
+        r"^pulumi .*\bdev\b",
+    ),
     "needs the Pulumi CLI; tests/e2e/test_policy_pack.py does the same": (r"^pulumi preview --policy-pack\b",),
+    "needs the Pulumi CLI; tests/components does the same": (
+        r"^pulumi (-C \S+ )?(package add|install|stack init|up)\b",
+    ),
     "needs npm's registry; tests/apps does the same": (r"\bnpm (ci|start|run|test)\b",),
     "does not end by itself": (r"^scripts/snu local logs -f$",),
     "tests, measures or changes the checkout itself": (r"^scripts/(bench|licences|lock|mutations|test)\b",),

@@ -1,4 +1,4 @@
-"""Images that Pulumi builds: the real CLI, Docker's real plugin and engine, the local Scaleway's registry."""
+"""The stack `dev`, whose images Pulumi builds: the real CLI, Docker's real plugin and engine, the local registry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from ops.exit_codes import ExitCode
-from tests.lab.configuration import keep_apps
 from tests.lab.lab import Lab
 from tests.lab.project import Project, copy_project
 from tests.lab.repository import commit_all
@@ -23,7 +22,6 @@ from tests.support.docker import Engine
 from tests.support.programs import needs
 from tests.support.pulumi_cli import Cli, Run, needs_pulumi
 from tests.support.seed import OWNER_SECRET_KEY
-from tests.support.stack_yaml import stack_yaml
 
 pytestmark = [
     needs_pulumi,
@@ -31,7 +29,7 @@ pytestmark = [
     pytest.mark.xdist_group("docker"),
 ]
 
-STACK = "local"
+FOUNDATION, STACK = "foundation-local", "dev"
 IMAGES = ("admin", "api", "app")
 APPS = (*IMAGES, "tasks")
 """`tasks` runs the image of `api`."""
@@ -43,7 +41,7 @@ NO_ENGINE = "unix:///nowhere/docker.sock"
 
 @dataclass
 class Site:
-    """The stack `local` with four apps of three images, which `snu:images` leaves to Pulumi."""
+    """The foundation is up, and the repository has the sources of the three images that `dev` runs."""
 
     project: Project
     engine: Engine
@@ -115,11 +113,6 @@ class Site:
 def built(docker_engine: Engine, pulumi_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     project = copy_project(tmp_path_factory.mktemp("images") / "project")
     site = Site(project, docker_engine, pulumi_home, runtime_image(docker_engine))
-    stack = yaml.safe_load(project.stack_file(STACK).read_text())
-    apps = stack["config"]["snu:apps"]
-    keep_apps(stack["config"], {name: apps[name] for name in APPS})
-    stack["config"]["snu:images"] = "build"
-    project.stack_file(STACK).write_text(stack_yaml(stack))
     site.write(
         "images.yaml", yaml.safe_dump({"workspace": "code", "images": {n: {"folder": f"code/{n}"} for n in IMAGES}})
     )
@@ -133,11 +126,9 @@ def built(docker_engine: Engine, pulumi_home: Path, tmp_path_factory: pytest.Tem
     project.start_cloud()
     try:
         cli = site.cli()
-        for name in ("foundation-local", STACK):
+        for name in (FOUNDATION, STACK):
             cli.init(name)
-        site.heard(cli.up("foundation-local"))
-        stored = project.snu("keys", "store", "foundation-local", PULUMI_BACKEND_URL=project.backend_url)
-        assert stored.returncode == 0, stored.stderr
+        site.heard(cli.up(FOUNDATION))
         yield site
     finally:
         project.stop_cloud()
@@ -155,6 +146,7 @@ def site(built: Site) -> Site:
 def test_containers_name_what_was_pushed_under_its_version(site: Site) -> None:
     images = site.outputs()["images"]
     assert set(images) == set(IMAGES)
+    assert set(site.running()) == set(APPS)
     pushed, running = site.pushed(), site.running()
     for name, image in images.items():
         assert pushed[name][image["version"]] == image["digest"]

@@ -53,7 +53,7 @@ OTHERS_NEED = {
 """Permission set → a request of a flow outside of the program: images, logs, the look at projects and keys."""
 
 ELSEWHERE = {"ContainerRegistryReadOnly", "SecretManagerFullAccess"}
-"""Sets that only one foundation gives: see the test of the table."""
+"""Sets that only a foundation on the real Scaleway or the previews' application gets: see the test of the table."""
 UNCHECKED = {"ObjectStorageBucketsRead", "ObjectStorageObjectsRead"}
 """Sets of object storage, where the local Scaleway asks nobody for a permission."""
 
@@ -80,12 +80,13 @@ def fails(lab: Lab, stack: str, *says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "permission_set", [each for each in recorded_sets("foundation-local") if each not in UNCHECKED]
+    "permission_set", [each for each in recorded_sets("foundation-local", "local") if each not in UNCHECKED]
 )
 def test_no_set_of_the_deploy_policy_can_be_spared(lab: Lab, permission_set: str) -> None:
     key = with_deploy_key(lab)
     _, rules = deploy_policy(lab, "local")
-    assert [name for rule in rules for name in rule["permission_set_names"]] == recorded_sets("foundation-local")
+    given = [name for rule in rules for name in rule["permission_set_names"]]
+    assert given == recorded_sets("foundation-local", "local")
     if permission_set in OTHERS_NEED:
         method, path, action, resource = OTHERS_NEED[permission_set]
         found = outputs(lab, "foundation-local")

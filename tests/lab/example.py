@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -29,7 +31,8 @@ class Example:
     """The CLI's options for previews: the policy pack and its configuration for the example."""
 
     @classmethod
-    def copy(cls, name: str, to: Path) -> Example:
+    def copy(cls, name: str, to: Path, **more: str) -> Example:
+        """With these variables in its environment as well."""
         ignored = shutil.ignore_patterns("venv", "sdks", "node_modules", "__pycache__", "package-lock.json")
         for part in ("infra/components", f"examples/{name}"):
             shutil.copytree(ROOT / part, to / part, ignore=ignored)
@@ -44,9 +47,10 @@ class Example:
             "SCW_DEFAULT_PROJECT_ID": ORGANIZATION,
             "SCW_DEFAULT_REGION": "fr-par",
         }
-        cli = Cli(to / "examples" / name, to / "home", f"file://{to}/state", **environment)
+        cli = Cli(to / "examples" / name, to / "home", f"file://{to}/state", **environment, **more)
         configuration = ROOT / "examples" / Path(name).parent / "policies.json"
-        policies = ("--policy-pack", str(ROOT / "policy"), "--policy-pack-config", str(configuration))
+        configured = ("--policy-pack-config", str(configuration)) if configuration.exists() else ()
+        policies = ("--policy-pack", str(ROOT / "policy"), *configured)
         return cls(to / "examples" / name, cloud, cli, policies)
 
     def ok(self, *arguments: str) -> None:
@@ -59,6 +63,13 @@ class Example:
             if program is not None:  # not downloaded
                 self.ok("plugin", "install", "resource", plugin, version(package), "--file", program)
         self.ok("install")
+
+    def log_in(self, docker_config: Path) -> None:
+        """Store a login to the registry, as `docker login` does."""
+        login = base64.b64encode(f"nologin:{OWNER_SECRET_KEY}".encode()).decode()
+        docker_config.mkdir()
+        content = {"auths": {f"localhost:{self.cloud.port}": {"auth": login}}}
+        (docker_config / "config.json").write_text(json.dumps(content))
 
     def lives(self) -> dict[str, int]:
         """From the first preview to the end; returns how many resources of each type there were."""

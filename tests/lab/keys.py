@@ -33,10 +33,13 @@ class Key:
 OWNER = Key(OWNER_ACCESS_KEY, OWNER_SECRET_KEY)
 
 
-def recorded_sets(foundation: str) -> list[str]:
-    """The permission sets of the deploy policies that the program registers for a foundation."""
+def recorded_sets(foundation: str, application: str = "") -> list[str]:
+    """The permission sets of the deploy policies that the program registers for a foundation.
+
+    ``application``: only those of the application that deploys this environment, or ``previews``.
+    """
     resources = yaml.safe_load((SNAPSHOTS / f"test_structure[{foundation}].yaml").read_text())["resources"]
-    policies = [each for each in resources if each["name"].endswith("-deploy-policy")]
+    policies = [each for each in resources if each["name"].endswith(f"{application}-deploy-policy")]
     return [name for each in policies for rule in each["inputs"]["rules"] for name in rule["permissionSetNames"]]
 
 

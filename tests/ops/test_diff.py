@@ -24,6 +24,7 @@ from tests.support.stack_yaml import stack_yaml
 
 STACKS = {
     "ci",
+    "dev",
     "foundation-ci",
     "foundation-local",
     "foundation-production",
@@ -103,6 +104,7 @@ def test_changes_of_settings(repository: Repository) -> None:
     stacks = found["stacks"]
     assert stacks.keys() == STACKS
     assert {name for name, stack in stacks.items() if not stack["effect"]} == {
+        "dev",
         "foundation-production",
         "foundation-stage",
     }
@@ -286,7 +288,7 @@ def test_documents_only_and_files_that_git_ignores(repository: Repository) -> No
     ended = diff(repository, "base", "--expect-no-changes", "--markdown", str(markdown))
     assert ended.returncode == ExitCode.OK
     assert ended.stdout.splitlines()[1:] == [f"No effect: {', '.join(sorted(STACKS))}"]
-    assert markdown.read_text().splitlines()[0].endswith(": 9 stacks unchanged")
+    assert markdown.read_text().splitlines()[0].endswith(": 10 stacks unchanged")
     assert (repository.project.directory / ".git/index").read_bytes() == index
     assert not list(repository.project.directory.rglob("__pycache__"))
 
@@ -296,7 +298,7 @@ def test_documents_only_and_files_that_git_ignores(repository: Repository) -> No
     [
         (["nope..base"], "no revision 'nope'"),
         (["base..nope"], "no revision 'nope'"),
-        (["base..base", "--stack", "nope"], "Neither revision has a stack nope. Stacks: ci, foundation-ci"),
+        (["base..base", "--stack", "nope"], "Neither revision has a stack nope. Stacks: ci, dev, foundation-ci"),
         (["base", "--json", "--markdown", "-"], "one of them"),
     ],
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from infra.settings.checks import images_in_use
 from ops.diff.compare import compare
 from ops.operation_record import OperationRecord
 from ops.program.evaluate import Evaluated, Resource
@@ -87,6 +89,24 @@ def test_encrypted_values_differ_when_their_ciphertexts_do() -> None:
     assert "v1:x" not in values["snu:p"]
     assert values == config("v1:x")[0]
     assert values != config("v1:y")[0]
+
+
+def test_images_that_pulumi_builds_are_pinned() -> None:
+    """An evaluation has neither Docker nor a repository; `infra` reads `snu:images: build` in the same way."""
+    runs = {"apps": {"api": {}, "tasks": {"image": "api"}}, "jobs": {"report": {"image": "b"}}, "crashAlerts": {}}
+    config = {f"snu:{key}": value for key, value in runs.items()}
+
+    def images(value: Any) -> dict[str, Any]:
+        values, _ = Placeholders().config({**config, "snu:images": value}, "snu")
+        found: dict[str, Any] = json.loads(values["snu:images"])
+        return found
+
+    built = images("build")
+    assert sorted(built) == images_in_use(runs)
+    assert len({image["digest"] for image in built.values()}) == len(built)
+    given = {"version": "1", "digest": f"sha256:{'0' * 64}"}
+    assert images({"api": "build", "b": given}) == {"api": built["api"], "b": given}
+    assert images({"b": given}) == {"b": given}
 
 
 def test_outputs_have_the_types_of_the_schema() -> None:
