@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.images.working_copy import WorkingCopy
+from ops.errors import OpsError
 from ops.images.registry import Manifest, Repository
 from ops.images.stack_images import StackImages
 
@@ -87,4 +88,7 @@ def _digest(content: bytes) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OpsError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -30,7 +30,7 @@ from ops.plans.sealed_file import MOST_BYTES, SealedFile, public_key, refused, s
 from ops.plans.verification import differences, missing_images, operation_differences
 from ops.plans.waiting import announce
 from ops.policies import evaluate_policies, refuse_violations
-from ops.process_environment import process_environment
+from ops.process_environment import SIGNING_KEY, process_environment
 from ops.report.factory import display_for, printer_for
 from ops.report.files import write_text
 from ops.report.markdown import plan_markdown
@@ -61,8 +61,9 @@ def plan(
     signing_key = keys.signing_key(stack, session.environ)
     if public_key(signing_key) not in settings.planners.values():
         raise OpsError(
-            f"{stack.file.name}: snu:plans.planners does not list the configured signing key, "
-            f"{public_key(signing_key)}; its plans would be rejected.",
+            f"{stack.file.name}: snu:plans.planners does not list {public_key(signing_key)}, the public key of the "
+            f"signing key in {SIGNING_KEY} or {SIGNING_KEY}_FILE, so its plans would be rejected. Set the "
+            "variable to a key of this stack's planners.",
             ExitCode.ENVIRONMENT,
         )
     session.require_complete()
