@@ -40,7 +40,7 @@ def test_links_lead_somewhere_and_commands_exist(page: object) -> None:
     text = path.read_text()
     for target in re.findall(r"\]\(([^)#]+)", text):
         assert target.startswith("https://") or (path.parent / target).exists(), target
-    for script in re.findall(r"\bscripts/([a-z]+)", text):
+    for script in re.findall(r"\bscripts/([a-z-]+)", text):
         assert (ROOT / "scripts" / script).exists(), script
     for command in re.findall(r"scripts/snu ([a-z]+)", text):
         assert command in complete_group().commands, command
