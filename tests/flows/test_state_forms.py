@@ -114,8 +114,6 @@ class Site:
             each["host"] = each["host"].replace(".local.", "-${name}.local.")
         (folder / "Pulumi.preview.template.yaml").write_text(stack_yaml({"config": template}))
         lab.project.change(STACK, lambda config: config.update({"snu:previews": {"expireAfter": 24}}))
-        lab.project.change(FOUNDATION, lambda config: config.update({"snu:previews": True}))
-        lab.up_ok(FOUNDATION)
         if not (folder / ".git").exists():
             for words in (("init", "-q"), ("commit", "-q", "--allow-empty", "-m", "a release"), ("tag", "v1")):
                 identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")

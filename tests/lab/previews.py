@@ -40,9 +40,6 @@ class PreviewLab:
 
     def prepare(self) -> None:
         """Write the files, and bring the foundation and the parent up."""
-        foundation = self.lab.project.stack_file("foundation-local")
-        if "snu:previews" not in foundation.read_text():
-            self.lab.project.edit("foundation-local", "  snu:zone:", "  snu:previews: true\n  snu:zone:")
         self.edit("local", self._small_parent)
         template = self.config("local")
         template["snu:environment"] = {"name": "${name}", "foundation": "foundation-local", "previewOf": "local"}

@@ -274,7 +274,7 @@ def test_plain_pulumi_checks_the_stack_s_file_too(project: Project) -> None:
         (
             "foundation: foundation-local",
             "foundation: nowhere",
-            "snu:environment.foundation: found `nowhere`, but there",
+            "snu:environment.foundation: found `nowhere`, but Pulumi.nowhere.yaml",
         ),
     )
     refused_at(
