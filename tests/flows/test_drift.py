@@ -356,7 +356,7 @@ def test_without_names_it_shows_what_can_be_reached_and_does_not_call_the_rest_g
         lab.project.stack_file(stack).unlink()
     run = lab.project.snu("drift")
     assert run.returncode == ExitCode.OK, run.stdout + run.stderr
-    assert "No state yet: unborn" in run.stdout
+    assert "No state yet: dev, unborn" in run.stdout
     lab.project.stop_cloud()
     run = lab.project.snu("drift")
     assert run.returncode != ExitCode.OK

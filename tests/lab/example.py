@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.lab.project import Project
 from tests.support.environment import ROOT
 from tests.support.ports import free_port
+from tests.support.processes import end_processes_in
 from tests.support.pulumi_cli import Cli
 from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
 
@@ -89,4 +90,6 @@ class Example:
             assert ended.ok, ended.text
         finally:
             self.cloud.stop_cloud()
+            # The CLI leaves the package's host and the providers that it has started for it.
+            end_processes_in(self.folder)
         return {type_: types.count(type_) for type_ in types}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 _GIVE_UP_SECONDS = 60.0
 
@@ -22,3 +25,14 @@ def wait_until_ended(pid: int) -> None:
     while is_running(pid):
         assert time.monotonic() < deadline, f"process {pid} is still running"
         time.sleep(0.02)
+
+
+def end_processes_in(folder: Path) -> None:
+    """End the descendants of this process that work in the folder, or below it."""
+    ended = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                process.terminate()
+                ended.append(process)
+    psutil.wait_procs(ended, timeout=5.0)
