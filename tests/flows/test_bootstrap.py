@@ -156,7 +156,8 @@ def test_from_an_empty_account_to_an_environment_that_is_up(lab: Lab) -> None:
     assert found["snu-local-state"]["passphrase"] != _OWN_PASSPHRASE
     published = content(store_of(lab, "snu-local-state"), ".pulumi/stacks/snu/foundation-local.json")
     (root,) = published["checkpoint"]["latest"]["resources"]
-    assert set(root["outputs"]) == {"projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "zone"}
+    public = {"projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "zone", "previewNamespaceId"}
+    assert set(root["outputs"]) == public
 
     again = bootstrap_ok(lab)
     assert "bucket snu-state-local: exists: private, versioned, encrypted" in again.stdout
