@@ -124,7 +124,7 @@ def test_a_refresh_detects_changes_in_the_cloud(deployed: Project) -> None:
 def test_outputs_of_a_stack(deployed: Project) -> None:
     found = stack_reader.outputs(StateFile(deployed.backend_url, "snu", "local"), PASSPHRASE)
     assert found
-    with pytest.raises(PulumiError, match="does not exist"):
+    with pytest.raises(PulumiError, match="other has no state"):
         stack_reader.outputs(StateFile(deployed.backend_url, "snu", "other"), PASSPHRASE)
 
 
