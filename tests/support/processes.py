@@ -28,11 +28,11 @@ def wait_until_ended(pid: int) -> None:
 
 
 def end_processes_in(folder: Path) -> None:
-    """End the descendants of this process that work in the folder, or below it."""
+    """Kill what works in a test's own folder, or below it, whoever is its parent by now."""
     ended = []
-    for process in psutil.Process().children(recursive=True):
+    for process in psutil.process_iter():
         with suppress(psutil.Error):
             if Path(process.cwd()).is_relative_to(folder):
-                process.terminate()
+                process.kill()
                 ended.append(process)
     psutil.wait_procs(ended, timeout=5.0)
