@@ -7,7 +7,7 @@ from pulumiverse_scaleway import job as jobs
 
 from . import defaults
 from .component import Component
-from .jobs import duration
+from .jobs import go_duration
 
 DOCUMENT_FILE = "/etc/snu/document.json"
 ACCESS_FILE = "/etc/snu/access.json"
@@ -55,7 +55,7 @@ class CrashAlerts(Component):
     def __init__(self, name: str, args: CrashAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the component and its children."""
         super().__init__(name, opts)
-        interval = int(args.get("interval_minutes", defaults.ALERTS_INTERVAL))
+        interval = args.get("interval_minutes", defaults.ALERTS_INTERVAL)
         definition = jobs.Definition(
             f"{name}-definition",
             name=args["job_name"],
@@ -64,7 +64,7 @@ class CrashAlerts(Component):
             cpu_limit=defaults.ALERTS_CPU,
             memory_limit=defaults.ALERTS_MEMORY,
             local_storage_capacity=defaults.JOB_STORAGE,
-            timeout=duration(defaults.ALERTS_TIMEOUT),
+            timeout=go_duration(defaults.ALERTS_TIMEOUT),
             env={
                 "ENVIRONMENT": args["environment"],
                 "NAMESPACE_ID": args["namespace_id"],

@@ -87,7 +87,7 @@ class AlertsAccess(Component):
                 region=region,
                 logsUrl=args["logs_url"],
                 logsToken=args["logs_token"],
-                retentionDays=pulumi.Output.from_input(args["logs_retention"]).apply(lambda days: str(int(days))),
+                retentionDays=pulumi.Output.from_input(args["logs_retention"]).apply(str),
                 storageUrl=args.get("storage_url") or region.apply(lambda region: f"https://s3.{region}.scw.cloud"),
                 bucket=args["bucket_name"],
             )

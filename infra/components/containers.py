@@ -105,7 +105,9 @@ class ContainerApp(Component):
             namespace_id=args["namespace_id"],
             image=args["image"],
             cpu_limit=args["cpu"],
-            memory_limit_bytes=pulumi.Output.from_input(args["memory"]).apply(lambda mb: int(mb * _BYTES_PER_MEGABYTE)),
+            memory_limit_bytes=pulumi.Output.from_input(args["memory"]).apply(
+                lambda megabytes: megabytes * _BYTES_PER_MEGABYTE
+            ),
             min_scale=args.get("min_scale", defaults.MIN_SCALE),
             max_scale=args.get("max_scale", defaults.MAX_SCALE),
             scaling_options=[containers.ContainerScalingOptionArgs(concurrent_requests_threshold=threshold)],
@@ -175,7 +177,7 @@ def _values(probe: ContainerProbe | None) -> tuple[str | None, str, str, int]:
     """Path, interval, timeout and failure threshold, with the platform's probe as the default."""
     if probe is None:
         probe = {"failure_threshold": defaults.PLATFORM_PROBE_FAILURES}
-    interval = int(probe.get("interval", defaults.PROBE_INTERVAL))
-    timeout = int(probe.get("timeout", defaults.PROBE_TIMEOUT))
-    threshold = int(probe.get("failure_threshold", defaults.PROBE_FAILURES))
+    interval = probe.get("interval", defaults.PROBE_INTERVAL)
+    timeout = probe.get("timeout", defaults.PROBE_TIMEOUT)
+    threshold = probe.get("failure_threshold", defaults.PROBE_FAILURES)
     return probe.get("path"), f"{interval}s", f"{timeout}s", threshold

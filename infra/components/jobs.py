@@ -63,7 +63,7 @@ class ScheduledJob(Component):
             cpu_limit=args["cpu"],
             memory_limit=args["memory"],
             local_storage_capacity=args.get("storage", defaults.JOB_STORAGE),
-            timeout=duration(args["timeout"]),
+            timeout=pulumi.Output.from_input(args["timeout"]).apply(go_duration),
             startup_commands=[*args.get("command", [])] or None,
             args=[*args.get("arguments", [])] or None,
             env=args.get("variables") or None,
@@ -77,13 +77,8 @@ class ScheduledJob(Component):
         self.register_outputs({"definitionId": self.definition_id})
 
 
-def duration(seconds: pulumi.Input[int]) -> pulumi.Output[str]:
-    """Format a duration as Go does, and as the provider returns it: `2h0m0s`."""
-    return pulumi.Output.from_input(seconds).apply(lambda whole: go_duration(int(whole)))
-
-
 def go_duration(seconds: int) -> str:
-    """Format a number of seconds as Go does."""
+    """Format a number of seconds as Go does, and as the provider returns it: `2h0m0s`."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

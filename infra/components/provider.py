@@ -63,7 +63,7 @@ class ComponentPackage(ComponentProvider):
     def __init__(self) -> None:
         """Derive the package's schema from the components' annotations and docstrings."""
         super().__init__([*COMPONENTS], PACKAGE, version=VERSION)
-        self.schema = json.dumps(_without_indentation(json.loads(self.schema or "{}")))
+        self.schema = json.dumps(json.loads(self.schema or "{}", object_hook=_without_indentation))
 
     def construct(
         self, name: str, resource_type: str, inputs: Inputs, options: pulumi.ResourceOptions | None = None
@@ -145,20 +145,10 @@ def _is_output(value: Any) -> bool:
     return isinstance(value, pulumi.Output | Unknown)
 
 
-def _without_indentation(schema: Any) -> Any:
-    """Return the schema with its descriptions as Markdown: the host keeps the docstrings' indentation."""
-    match schema:
-        case dict():
-            return {
-                key: inspect.cleandoc(value)
-                if (key, type(value)) == ("description", str)
-                else _without_indentation(value)
-                for key, value in schema.items()
-            }
-        case list():
-            return [_without_indentation(item) for item in schema]
-        case _:
-            return schema
+def _without_indentation(described: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of the schema with its description as Markdown: the host keeps the docstring's indentation."""
+    description = described.get("description")
+    return described | {"description": inspect.cleandoc(description)} if isinstance(description, str) else described
 
 
 def serve(arguments: list[str]) -> None:
