@@ -22,7 +22,7 @@ from tests.lab.project import copy_project
 from tests.support.environment import clean_environment
 from tests.support.local_scaleway import HTTP, Server
 from tests.support.pulumi_cli import Cli, Run
-from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
+from tests.support.seed import OWNER_SECRET_KEY, provider_variables
 
 TERRAFORM = Path(__file__).parent / "contract" / "clients" / "terraform"
 
@@ -68,12 +68,7 @@ def run_terraform(url: str, folder: Path) -> None:
     """A configuration of the same shape: apply, a plan that reads all, an update, destroy."""
     shutil.copy(TERRAFORM / "main.tf", folder)
     environment = clean_environment(
-        SCW_API_URL=url,
-        SCW_ACCESS_KEY=OWNER_ACCESS_KEY,
-        SCW_SECRET_KEY=OWNER_SECRET_KEY,
-        SCW_DEFAULT_PROJECT_ID=ORGANIZATION,
-        SCW_DEFAULT_ORGANIZATION_ID=ORGANIZATION,
-        SCW_DEFAULT_REGION="fr-par",
+        **provider_variables(url),
         SCW_DEFAULT_ZONE="fr-par-1",
         SCW_CONFIG_PATH=os.devnull,
         CHECKPOINT_DISABLE="1",

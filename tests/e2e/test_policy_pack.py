@@ -10,7 +10,7 @@ from tests.lab.stacks import Configuration, Stacks
 from tests.support.environment import ROOT
 from tests.support.programs import PULUMI, needs
 from tests.support.pulumi_cli import Cli, Run, needs_pulumi
-from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
+from tests.support.seed import ORGANIZATION, provider_variables
 
 _APIS = ("api", "apiv2", "tasks", "tasksv2")
 """All that have the variables of api or apiv2."""
@@ -84,17 +84,7 @@ def test_the_pack_checks_another_project_with_its_own_configuration(tmp_path: Pa
     folder.mkdir()
     state.mkdir()
     (folder / "Pulumi.yaml").write_text(json.dumps(PROGRAM))
-    cli = Cli(
-        folder,
-        pulumi_home,
-        f"file://{state}",
-        SCW_API_URL="http://127.0.0.1:9",
-        SCW_ACCESS_KEY=OWNER_ACCESS_KEY,
-        SCW_SECRET_KEY=OWNER_SECRET_KEY,
-        SCW_DEFAULT_ORGANIZATION_ID=ORGANIZATION,
-        SCW_DEFAULT_PROJECT_ID=ORGANIZATION,
-        SCW_DEFAULT_REGION="fr-par",
-    )
+    cli = Cli(folder, pulumi_home, f"file://{state}", **provider_variables("http://127.0.0.1:9"))
     cli.init("dev")
 
     def preview(**rules: Any) -> Run:

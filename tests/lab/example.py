@@ -14,7 +14,7 @@ from tests.support.environment import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import end_processes_in
 from tests.support.pulumi_cli import Cli
-from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
+from tests.support.seed import OWNER_SECRET_KEY, provider_variables
 
 STACK = "dev"
 _PLUGINS = {"scaleway": "pulumiverse-scaleway", "docker": "pulumi-docker"}
@@ -40,14 +40,7 @@ class Example:
         cloud = Project(to / "cloud", free_port())
         (to / "state").mkdir()
         cloud.directory.mkdir()
-        environment = {
-            "SCW_API_URL": cloud.api_url,
-            "SCW_ACCESS_KEY": OWNER_ACCESS_KEY,
-            "SCW_SECRET_KEY": OWNER_SECRET_KEY,
-            "SCW_DEFAULT_ORGANIZATION_ID": ORGANIZATION,
-            "SCW_DEFAULT_PROJECT_ID": ORGANIZATION,
-            "SCW_DEFAULT_REGION": "fr-par",
-        }
+        environment = provider_variables(cloud.api_url)
         cli = Cli(to / "examples" / name, to / "home", f"file://{to}/state", **environment, **more)
         configuration = ROOT / "examples" / Path(name).parent / "policies.json"
         configured = ("--policy-pack-config", str(configuration)) if configuration.exists() else ()

@@ -17,6 +17,7 @@ from pulumi_state.urn import name_of
 from tests.lab.project import Project
 from tests.support.environment import ROOT, clean_environment
 from tests.support.ports import free_port
+from tests.support.stack_yaml import stack_yaml
 
 PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "local-not-a-secret"}
 _HEADER = "import pulumi\nimport pulumiverse_scaleway as scaleway\n"
@@ -78,17 +79,7 @@ class Small:
     def write(self, program: str) -> None:
         self.folder.mkdir(exist_ok=True)
         (self.folder / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
-        (self.folder / "Pulumi.dev.yaml").write_text(
-            textwrap.dedent(f"""\
-            config:
-              scaleway:apiUrl: {self.cloud.api_url}
-              scaleway:accessKey: SCWLOCALOWNER0000001
-              scaleway:secretKey: 10ca1000-0000-4000-8000-00000000cafe
-              scaleway:organizationId: 10ca1000-0000-4000-8000-000000000001
-              scaleway:projectId: 10ca1000-0000-4000-8000-000000000001
-              scaleway:region: fr-par
-            """)
-        )
+        (self.folder / "Pulumi.dev.yaml").write_text(stack_yaml({"config": self.cloud.provider_settings()}))
         (self.folder / "__main__.py").write_text(_HEADER + textwrap.dedent(program))
 
     def do(self, operation: Callable[[Request], Outcome], program: str) -> Ran:
