@@ -209,7 +209,7 @@ def test_logs_that_cannot_be_read_are_read_later(alerting: Alerting) -> None:
     token = alerting.access["logsToken"]
     (alerting.folder / "wrong.json").write_text(json.dumps({**alerting.access, "logsToken": "fake"}))
     failed = alerting.run(status=1, ACCESS_FILE=str(alerting.folder / "wrong.json"))
-    assert "The logs: 401" in failed[-1]["message"]
+    assert "Cannot read the logs from Cockpit: 401" in failed[-1]["message"]
     assert token not in json.dumps(failed)
     (waited,) = alerting.slack.texts
     assert "crashed: before" in waited

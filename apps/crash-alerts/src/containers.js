@@ -30,7 +30,7 @@ export async function listContainers(access, namespaceId, environment) {
   for (let page = 1; ; page++) {
     const url = new URL(`${access.apiUrl}/containers/v1/regions/${region}/containers`);
     url.search = String(new URLSearchParams({ namespace_id: bare, page: String(page), page_size: String(PAGE_SIZE) }));
-    const answer = await getJson("Scaleway's list of containers", url, { "X-Auth-Token": access.secretKey }, SECONDS);
+    const answer = await getJson("Cannot list the containers", url, { "X-Auth-Token": access.secretKey }, SECONDS);
     const listed = Array.isArray(answer.containers) ? answer.containers : [];
     found.push(...listed.map((/** @type {any} */ each) => read(each, environment)));
     if (listed.length === 0 || found.length >= Number(answer.total_count ?? 0)) return found;

@@ -22,7 +22,7 @@ export class AnswerError extends Error {
 /**
  * Requests JSON. Retries if there is no response, and after 429 and 5xx.
  *
- * @param {string} who name of the service, for messages
+ * @param {string} who start of error messages: the service's name, or what failed
  * @param {URL} url
  * @param {Readonly<Record<string, string>>} headers
  * @param {number} seconds timeout of an attempt

@@ -65,7 +65,7 @@ async function queryRange(access, query, start, end, limit) {
   const url = new URL(`${access.logsUrl.replace(/\/+$/, "")}/loki/api/v1/query_range`);
   const asked = { query, start: String(start), end: String(end), limit: String(limit), direction: "forward" };
   url.search = String(new URLSearchParams(asked));
-  const answer = await getJson("The logs", url, { "X-Token": access.logsToken }, SECONDS);
+  const answer = await getJson("Cannot read the logs from Cockpit", url, { "X-Token": access.logsToken }, SECONDS);
   /** @type {Line[]} */
   const lines = [];
   for (const { stream, values } of answer.data?.result ?? []) {
