@@ -107,7 +107,7 @@ class Deployment:
         return FailedError(str(error))
 
     def _refuse(self, message: str, urn: str) -> None:
-        """Fail, but let a preview continue so that it shows this change along with all others."""
+        """Report an error; a preview continues, so that it shows this change along with all others."""
         if not self._context.dry_run:
             raise self.fail(message, urn)
         self._context.events.diagnostic("error", message, urn)

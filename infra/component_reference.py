@@ -25,10 +25,10 @@ For anyone who uses the components in a Pulumi program, in any language: all arg
 generated from the components' docstrings and the settings' limits; a test checks that it is up to date. Update it with
 `python -m infra.component_reference > docs/reference/components.md`.
 
-Names are those of TypeScript and YAML; in Python they are in snake case (`container_name`). [Use the
+Names are in camel case, as in TypeScript and YAML; Python uses snake case (`container_name`). [Use the
 components](../how-to/components.md) shows how to add the package to a project.
 
-The package rejects unknown arguments, values of the wrong kind, and outputs where the *plain* column is checked: these
+The package rejects unknown arguments, values of the wrong type, and outputs where the *plain* column is checked: these
 values decide which resources exist, so they must be known when the program runs. All other arguments also accept
 outputs.
 """
@@ -41,10 +41,10 @@ _SETTINGS: Mapping[str, type[BaseModel]] = {
     "Observability": ObservabilitySettings,
     "ScheduledJob": Job,
 }
-"""The settings with the same fields, by component or type: their limits are the platform's."""
+"""The settings with the same fields, which define the platform's limits, by component or type."""
 
 _OTHER_MEANING = {"image", "variables"}
-"""Arguments whose setting with the same name takes something else."""
+"""Arguments that differ in meaning from the setting with the same name."""
 
 
 def reference() -> str:

@@ -28,7 +28,7 @@ _WAIT_SECONDS = 600.0
 
 
 _WRITES: ContextVar[list[str] | None] = ContextVar("writes", default=None)
-"""Paths of the write requests sent inside ``Client.marking_uncertain`` that were or may have been carried out."""
+"""Paths of the write requests inside ``Client.marking_uncertain`` that took effect or may have taken effect."""
 
 
 def _record_write(method: str, path: str) -> None:
@@ -99,7 +99,7 @@ class Client:
 
     @contextlib.contextmanager
     def marking_uncertain(self) -> Iterator[None]:
-        """Set ``uncertain`` on a ProviderError raised in this context if an earlier write may have been carried out."""
+        """Set ``uncertain`` on a ProviderError raised in this context if an earlier write may have taken effect."""
         writes: list[str] = []
         token = _WRITES.set(writes)
         try:
@@ -196,7 +196,7 @@ def _no_response(error: httpx.HTTPError) -> str:
 
 
 def _content(response: httpx.Response, *, uncertain: bool) -> Any:
-    """Return the JSON. ``uncertain`` means that an earlier, failed attempt may have been carried out."""
+    """Return the JSON. ``uncertain`` means that an earlier attempt without a response may have taken effect."""
     if response.is_success:
         try:
             return response.json() if response.content else {}

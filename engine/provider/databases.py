@@ -155,7 +155,7 @@ class Instance(ResourceType):
 
 
 class _InstanceChild(ResourceType):
-    """A part of an instance, without an ID of its own in the API."""
+    """A part of an instance that has no ID in the API."""
 
     path = "/rdb/v1/regions/{region}/instances"
 
@@ -175,7 +175,7 @@ class _InstanceChild(ResourceType):
 
 
 class _NamedInstanceChild(_InstanceChild):
-    """A part of an instance that is identified by its name."""
+    """An instance's database or user, identified by its name."""
 
     noun: str
 

@@ -285,7 +285,7 @@ def compare(
 
 
 def _compare_lists(path: str, old: list[Any], new: list[Any], *, is_set: bool, sets: Sequence[str]) -> dict[str, str]:
-    """Compare lists. Removed items have old indexes, added items new ones; both at one index are a change.
+    """Compare lists. A removal and an addition at the same index are reported as one change.
 
     Lists of objects are compared by index.
     """

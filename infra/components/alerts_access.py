@@ -46,7 +46,7 @@ class AlertsAccessArgs(TypedDict):
     api_url: NotRequired[pulumi.Input[str] | None]
     """URL of the Scaleway API. Default: the platform's."""
     storage_url: NotRequired[pulumi.Input[str] | None]
-    """URL of object storage. Default: that of the region."""
+    """URL of object storage. Default: the region's endpoint."""
 
 
 class AlertsAccess(Component):
@@ -57,7 +57,7 @@ class AlertsAccess(Component):
     - `<name>-application`, `<name>-policy`: an IAM application that reads containers and stores the job's state in a
       bucket
     - `<name>-secret`: the secret that the job reads, a JSON object of strings. Its versions, which contain an API key
-      of the application, are written outside of the program.
+      of the application, are not written by the program.
     """
 
     secret_id: pulumi.Output[str]

@@ -32,11 +32,11 @@ class BackendInstanceArgs(TypedDict):
     user_password: pulumi.Input[str]
     """Password of this user; secret in the state."""
     reader_name: NotRequired[str | None]
-    """Name of a user with read-only access. Without it, there is none."""
+    """Name of a user with read-only access. If unset, no such user is created."""
     reader_password: NotRequired[pulumi.Input[str] | None]
     """Password of this user; secret in the state. Required with `readerName`."""
     allowed_ranges: NotRequired[Sequence[str]]
-    """Networks that may connect to the public endpoint. All others are blocked. Ignored in a private network."""
+    """Networks that may connect to the public endpoint. All others are blocked. Ignored if `privateNetwork` is set."""
     open_for_runs: NotRequired[bool]
     """Whether each run adds its own address to the allowed ranges. Default: false."""
     private_network: NotRequired[str | None]

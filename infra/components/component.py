@@ -22,7 +22,7 @@ class Component(pulumi.ComponentResource):
         )
 
     def _former_aliases(self, opts: pulumi.ResourceOptions | None) -> list[pulumi.Input[str | pulumi.Alias]]:
-        """Return the former type by itself, and with each former name: Pulumi does not combine aliases."""
+        """Return aliases for the former type, alone and with each former name; Pulumi does not combine aliases."""
         aliases = [pulumi.Alias(type_=self._former_type)]
         for alias in (opts and opts.aliases) or []:
             if isinstance(alias, pulumi.Alias) and cast(object, alias.type_) is ...:

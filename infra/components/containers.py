@@ -19,7 +19,7 @@ class ContainerProbe(TypedDict):
     """A health check of a container."""
 
     path: NotRequired[str | None]
-    """Path of the HTTP request. Without it, the probe opens a TCP connection."""
+    """Path of the HTTP request. If unset, the probe opens a TCP connection."""
     interval: NotRequired[int]
     """Seconds between probes. Default: 10."""
     timeout: NotRequired[int]
@@ -60,17 +60,17 @@ class ContainerAppArgs(TypedDict):
     https_only: NotRequired[pulumi.Input[bool]]
     """Whether plain HTTP is redirected to HTTPS. Default: true."""
     variables: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
-    """Plain variables. Secret outputs are still secret in Pulumi's state."""
+    """Plain variables. Secret outputs remain secret in Pulumi's state."""
     secret_variables: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Secret variables. The provider marks the whole map as secret."""
     liveness_probe: NotRequired[ContainerProbe]
-    """Runs as long as the container does. Default: a TCP connection that may fail 30 times."""
+    """Runs as long as the container does. Default: a TCP connection, with a failure threshold of 30."""
     startup_probe: NotRequired[ContainerProbe]
-    """Runs until it succeeds once. Default: a TCP connection that may fail 30 times."""
+    """Runs until it first succeeds. Default: a TCP connection, with a failure threshold of 30."""
     host: NotRequired[str | None]
-    """Host name of the app. Without it, the app has only its public endpoint."""
+    """Host name of the app. If unset, the app has only its public endpoint."""
     zone: NotRequired[pulumi.Input[str] | None]
-    """DNS zone in which the host gets a record. Without it, records are managed elsewhere."""
+    """DNS zone in which the host gets a record. If unset, records are managed elsewhere."""
     record: NotRequired[str | None]
     """Name of the host's record, relative to the zone. Required with `zone`."""
 

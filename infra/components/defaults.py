@@ -1,4 +1,7 @@
-"""Defaults of the components' arguments. Does not import Pulumi, so that the stacks' settings can have the same."""
+"""Defaults of the components' arguments.
+
+This module does not import Pulumi, so that the stacks' settings can use the same defaults.
+"""
 
 from typing import Final
 
@@ -25,7 +28,7 @@ probes.
 """
 
 PLATFORM = "linux/amd64"
-"""The only platform of Serverless Containers."""
+"""The only platform that Serverless Containers support."""
 
 JOB_STORAGE = 1000
 """In MB."""

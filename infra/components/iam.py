@@ -65,7 +65,7 @@ class DeployAccessArgs(TypedDict):
     read_registries_of: NotRequired[Sequence[str]]
     """Ids of other projects whose registries the deploy application may read."""
     may_open_databases: NotRequired[bool]
-    """Whether runs add their own address to a backend database's ACL. Default: false."""
+    """Whether the applications that deploy and preview may change a backend database's ACL. Default: false."""
 
 
 class DeployAccess(Component):
@@ -135,7 +135,7 @@ class PreviewsAccessArgs(TypedDict):
     organization_id: pulumi.Input[str]
     """Organization of the project."""
     may_open_databases: NotRequired[bool]
-    """Whether runs add their own address to a backend database's ACL. Default: false."""
+    """Whether the application may change a backend database's ACL. Default: false."""
 
 
 class PreviewsAccess(Component):

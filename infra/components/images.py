@@ -24,7 +24,7 @@ class AppImageArgs(TypedDict):
     arguments: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Build arguments."""
     platform: NotRequired[pulumi.Input[str]]
-    """Platform of the image. Default: `linux/amd64`, the only one of Scaleway's containers."""
+    """Platform of the image. Default: `linux/amd64`, the only platform that Scaleway supports."""
     network: NotRequired[pulumi.Input[str] | None]
     """Network of the build. Default: Docker's."""
     registry_password: NotRequired[pulumi.Input[str] | None]

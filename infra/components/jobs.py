@@ -30,9 +30,9 @@ class ScheduledJobArgs(TypedDict):
     arguments: NotRequired[Sequence[str]]
     """Arguments of the command."""
     variables: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
-    """Variables. Secret outputs are still secret in Pulumi's state."""
+    """Variables. Secret outputs remain secret in Pulumi's state."""
     cron: NotRequired[pulumi.Input[str] | None]
-    """Schedule in five cron fields: `0 4 * * *`. Without it, the job is started manually."""
+    """Schedule in five cron fields: `0 4 * * *`. If unset, the job must be started manually."""
     timezone: NotRequired[pulumi.Input[str]]
     """Time zone of the schedule. Default: UTC."""
     project_id: NotRequired[pulumi.Input[str] | None]

@@ -34,7 +34,7 @@ class Observability(Component):
     - `<name>-logs-reader`: a token that can only query logs
     - `<name>-alerts`: the alert manager with its contact points
 
-    Also looks up the project's built-in data source for platform logs: those of containers and jobs.
+    Also looks up the project's built-in data source for platform logs: the logs of containers and jobs.
     """
 
     logs_url: pulumi.Output[str]

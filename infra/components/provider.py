@@ -1,4 +1,4 @@
-"""The component package: Pulumi's provider host with checks of what it would silently misread."""
+"""The component package: Pulumi's provider host, with checks for arguments that it would silently misread."""
 
 import difflib
 import inspect
@@ -49,7 +49,7 @@ VERSION = "0.1.0"
 
 _KINDS: dict[PropertyType, tuple[str, type | tuple[type, ...]]] = {
     PropertyType.STRING: ("a string", str),
-    PropertyType.INTEGER: ("a whole number", (int, float)),
+    PropertyType.INTEGER: ("an integer", (int, float)),
     PropertyType.NUMBER: ("a number", (int, float)),
     PropertyType.BOOLEAN: ("true or false", bool),
     PropertyType.OBJECT: ("an object", Mapping),
@@ -58,7 +58,7 @@ _KINDS: dict[PropertyType, tuple[str, type | tuple[type, ...]]] = {
 
 
 class ComponentPackage(ComponentProvider):
-    """The components as a package. Rejects arguments that the host would drop or pass on with another meaning."""
+    """The components as a package. Rejects arguments that the host would drop or misread."""
 
     def __init__(self) -> None:
         """Derive the package's schema from the components' annotations and docstrings."""
@@ -68,7 +68,7 @@ class ComponentPackage(ComponentProvider):
     def construct(
         self, name: str, resource_type: str, inputs: Inputs, options: pulumi.ResourceOptions | None = None
     ) -> ConstructResult:
-        """Register a component. Raises InputPropertiesError with all problems of its arguments."""
+        """Register a component. Raises InputPropertiesError, which lists all invalid arguments."""
         try:
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
@@ -77,7 +77,7 @@ class ComponentPackage(ComponentProvider):
             raise
 
     def map_inputs(self, inputs: Inputs, component_def: ComponentDefinition) -> Inputs:
-        """Check the arguments and rename them as in Python."""
+        """Check the arguments and convert their names to snake case."""
         problems = list(self._problems(inputs, component_def.inputs, ""))
         if problems:
             raise InputPropertiesError(f"invalid arguments of {component_def.name}", problems)
@@ -91,9 +91,9 @@ class ComponentPackage(ComponentProvider):
         component_name: str,
         property_path: str,
     ) -> Inputs:
-        """Rename arguments as in Python. Whole numbers become integers: they arrive as floats.
+        """Convert names to snake case and integers, which arrive as floats, to `int`.
 
-        The host would fail to convert those that are outputs.
+        The host would not convert integers that are outputs.
         """
         whole = {name for name, definition in properties.items() if definition.type is PropertyType.INTEGER}
         others = {name: definition for name, definition in properties.items() if name not in whole}
@@ -131,7 +131,7 @@ class ComponentPackage(ComponentProvider):
             yield {"property_path": path, "reason": f"must be {kind}, not {value!r}"}
         elif definition.ref:
             nested = self.get_type_definition(definition)
-            assert nested is not None, "the components take no resources or assets"
+            assert nested is not None, "the components accept no resources or assets"
             yield from self._problems(value, nested.properties, f"{path}.")
         elif definition.items:
             for number, item in enumerate(value):
@@ -146,11 +146,11 @@ def _is_output(value: Any) -> bool:
 
 
 def _without_indentation(described: dict[str, Any]) -> dict[str, Any]:
-    """Return a part of the schema with its description as Markdown: the host keeps the docstring's indentation."""
+    """Return a part of the schema without the docstring's indentation, which the host keeps in the description."""
     description = described.get("description")
     return described | {"description": inspect.cleandoc(description)} if isinstance(description, str) else described
 
 
 def serve(arguments: list[str]) -> None:
-    """Serve the package until the engine stops the process. `arguments`: those of the language host."""
+    """Serve the package until the engine stops the process; `arguments` come from the language host."""
     main(ComponentPackage(), arguments)

@@ -25,10 +25,10 @@ class EnvironmentSecretsArgs(TypedDict):
     protected: NotRequired[pulumi.Input[bool]]
     """Whether Secret Manager prevents the secret from being deleted. Default: false."""
     ephemeral: NotRequired[bool]
-    """Whether its name can be reused immediately after deletion. Versions of an ephemeral secret expire after at most a
-    year. Default: false."""
+    """Whether the secret's name can be reused immediately after deletion. Versions of an ephemeral secret expire after
+    at most a year. Default: false."""
     initial: NotRequired[pulumi.Input[str] | None]
-    """Content of the first version. Without it, the first version is written manually."""
+    """Content of the first version. If unset, the first version must be written manually."""
 
 
 class EnvironmentSecrets(Component):

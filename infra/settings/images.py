@@ -35,8 +35,8 @@ class ImageSource(Settings):
     """The source files of an image."""
 
     folder: SourcePath = Field(
-        description="The app's folder. If it is a workspace package, the image also includes the workspace packages "
-        "that it depends on, and its part of the lock file."
+        description="The app's folder. If the app is a workspace package, the image also includes the workspace "
+        "packages that the app depends on, and the app's part of the lock file."
     )
     dockerfile: SourcePath | None = Field(default=None, description="The Dockerfile. Default: `<folder>/Dockerfile`.")
     include: list[SourcePath] = Field(
@@ -56,8 +56,8 @@ class ImageSources(Settings):
 
     workspace: SourcePath = Field(
         default=".",
-        description="The root of Docker's build contexts. If it contains a package.json with `workspaces`, those are "
-        "the shared packages.",
+        description="The root of Docker's build contexts. If it contains a package.json with `workspaces`, these are "
+        "the workspace packages.",
     )
     network: Literal["host"] | None = Field(
         default=None,

@@ -29,11 +29,11 @@ class ProviderSettings(Settings):
     namespace: ClassVar[str] = "scaleway:"
 
     region: Literal["fr-par", "nl-ams", "pl-waw"] | None = Field(
-        default=None, description="The region. Default: from the environment or the profile."
+        default=None, description="The region. Default: taken from the environment or the profile."
     )
     zone: limits.ProviderZone | None = Field(
         default=None,
-        description="The availability zone; must be in the region. Default: from the environment or the profile.",
+        description="The availability zone; must be in the region. Default: taken from the environment or the profile.",
     )
     organization_id: limits.Uuid | None = Field(default=None, description="The organization.")
     project_id: limits.Uuid | None = Field(
@@ -428,7 +428,7 @@ class InstanceBackend(Settings):
     open_for_runs: bool = Field(
         default=False,
         description="Whether each run of `snu` adds its own address to the allowed ranges and removes it at the end. "
-        "If so, grants `RelationalDatabasesFullAccess` to the IAM applications that deploy or preview.",
+        "If true, the IAM applications that deploy or preview get `RelationalDatabasesFullAccess`.",
     )
     private_network: limits.Uuid | None = Field(
         default=None,
@@ -591,8 +591,8 @@ class FoundationSettings(Settings):
     drift: Drift = Field(default=Drift(), description="Exceptions for `snu drift`.")
     database_passwords: dict[limits.Name, DatabasePasswords] = Field(
         default={},
-        description="Passwords of database instances, by environment. Set each one with `pulumi config set --secret "
-        "--path 'snu:databasePasswords.<environment>.user'`.",
+        description="Passwords of database instances, by environment. Set each password with `pulumi config set "
+        "--secret --path 'snu:databasePasswords.<environment>.user'`.",
     )
 
     @property
