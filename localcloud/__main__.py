@@ -43,7 +43,7 @@ def main() -> int:
         "--record",
         type=Path,
         metavar="FILE",
-        help="append each request, without secrets, and the structure of its response to this file",
+        help="append each request (without secrets) and the structure of its response to this file",
     )
     parser.add_argument(
         "--runtime",
@@ -56,7 +56,7 @@ def main() -> int:
         type=float,
         default=RESTART_DELAY,
         metavar="SECONDS",
-        help="delay before the second restart of a crashing container, doubled for each further restart, up to 5 "
+        help="delay before the second restart of a crashing container; doubles with each further restart, up to 5 "
         "minutes (default: %(default)s)",
     )
     arguments = parser.parse_args()
@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def _storage_port(given: int | None, port: int) -> int:
-    """The port to use. The default is fixed, because Pulumi backend URLs contain it."""
+    """The port for object storage. The default is predictable, because Pulumi backend URLs contain it."""
     if given is not None:
         return given
     return port + 1 if port else 0

@@ -91,7 +91,10 @@ def holders(stack: Stack, settings: FoundationSettings) -> list[KeyHolder]:
 
 
 def state_application(environment: str, backend: Backend) -> str:
-    """The application with access to an environment's state; empty for a database instance, which uses passwords."""
+    """The application that can access an environment's state.
+
+    Empty if the state is in a database instance, which is accessed with a password.
+    """
     match backend.kind:
         case "bucket":
             return naming.state_bucket_application(environment)
@@ -123,7 +126,7 @@ class ApplicationKeys:
         self._organization = {"organization_id": settings.organization_id}
 
     def existing(self) -> Iterator[tuple[str, Object]]:
-        """Pairs of application id and key."""
+        """All applications' keys, each with its application's id."""
         for key in self._client.list(API_KEY.listing, self._organization):
             if application := key.get("application_id"):
                 yield application, key
@@ -170,7 +173,7 @@ class ApplicationKeys:
         return {key["access_key"]: key for owner, key in self.existing() if owner == id_}
 
     def is_current(self, key: Object) -> bool:
-        """Whether `snu keys` created the key and it expires on the date in the settings."""
+        """Whether `snu keys` created the key and its expiry date matches the settings."""
         expires = str(key.get("expires_at") or "")[:10] or None
         return key["description"] == naming.HANDED_OUT_KEY and expires == self._settings.api_keys_expire_on
 

@@ -1,6 +1,6 @@
 """Canonical JSON, used to compute digests.
 
-Pulumi's engines can write the same value as different JSON: the key order varies, whole numbers appear as ``1`` or
+Pulumi's engines can write the same value as different JSON: the key order varies, integers appear as ``1`` or
 ``1.0``, and empty values may be omitted.
 """
 

@@ -1,4 +1,4 @@
-"""Deletes old image tags from registries, except those of images in use. When in doubt, a tag is kept.
+"""Deletes old image tags from registries, except those of images in use. When in doubt, keeps a tag.
 
 Images are identified by digest, so all tags of an image in use are kept.
 """
@@ -51,7 +51,7 @@ class ImagesInUse:
 
     reasons: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    """Stacks that use other registries and have an unreadable state, with the reasons."""
+    """Stacks on other registries whose state cannot be read, each with the reason."""
 
     def add(self, text: str, reason: str) -> None:
         """Add every digest found in a string."""
@@ -166,7 +166,7 @@ def _add_git(in_use: ImagesInUse, project: Path, keep_releases: int, deployed: C
 
 
 def cleaned(project: Path, stack: str | None, environ: Mapping[str, str]) -> list[StackImages]:
-    """One environment per registry to clean: the given stack's registry, or all of them. Raises OpsError."""
+    """One environment for each registry to clean: the given stack's, or all if it is None. Raises OpsError."""
     chosen = environments(project, environ) if stack is None else [StackImages.find(project, stack, environ)]
     by_registry: dict[tuple[str, str], StackImages] = {}
     # The environment's own stack, if it has a file, takes precedence over its previews.
@@ -217,7 +217,7 @@ def _touched(tag: Mapping[str, Any]) -> datetime:
 
 
 def shortest_age(project: Path, requested: timedelta) -> timedelta:
-    """Minimum age for deletion. At least a plan's maximum lifetime, because waiting plans may not be recorded."""
+    """Minimum age for deletion: at least a plan's maximum lifetime, because waiting plans may not be recorded."""
     hours = [_LONGEST_PLAN_HOURS]
     for name in stack_names(project):
         plans = find_stack(project, name).config.get("snu:plans")

@@ -25,10 +25,10 @@ MISSING = "missing"
 _LONGEST_VALUE = 60
 _LAST_PART = re.compile(r"(?:\.[^.\[\]]+|\[\d+\])$")
 _NOT_QUOTED = {"int_type": "a number", "bool_type": "a boolean"}
-"""Types written without quotes, by type of pydantic error."""
+"""Descriptions of types whose values must not be quoted, by pydantic error type."""
 _KINDS = {
     bool: "`true` or `false`",
-    int: "a whole number",
+    int: "an integer",
     str: "a string",
     dict: "an object (`key: value` lines)",
     list: "a list",
@@ -120,7 +120,7 @@ def top_level_key(key: str, model: Any = None) -> str:
 
 
 def find_spot(model: type[BaseModel], location: Sequence[int | str]) -> SettingLocation:
-    """Resolves the location of a pydantic error to a key and its type."""
+    """Finds the key and type of the setting at the location of a pydantic error."""
     spot = SettingLocation("", model, ())
     for part in location:
         if part == "[key]":  # pydantic's word for "the key itself"

@@ -19,9 +19,9 @@ For anyone who edits a stack file (`Pulumi.<stack>.yaml`) or `images.yaml`: all 
 defaults. This page is generated from `infra/settings/models.py` and `infra/settings/images.py`; a test checks that it
 is up to date. Update it with `python -m infra.settings.reference > docs/reference/settings.md`.
 
-Both `snu` and the program itself validate all settings before anything runs, so they are validated even if you run
-`pulumi` directly. Each problem is reported on one line: the file, line and key, the value found, and the allowed values
-or how to fix it.
+Both `snu` and the Pulumi program validate all settings before doing anything else, so running `pulumi` directly also
+validates them. Each problem is reported on one line: the file, line and key, the value found, and the allowed values or
+how to fix it.
 
 Keys without a value use the default; removing a key restores the default on the next `up`.
 
@@ -35,14 +35,14 @@ other values are rejected, and the message shows the quoted form that preserves 
 | | accepted | rejected unless quoted |
 |---|---|---|
 | booleans | `true`, `false` | `yes`, `no`, `on`, `off`, `y`, `n` |
-| whole numbers | `0`, `-17`, up to 2^53 | `012`, `+1`, `-0`, `1_000`, `0x1F`, `0o17`, `0b1`, larger ones |
+| integers | `0`, `-17`, up to 2^53 | `012`, `+1`, `-0`, `1_000`, `0x1F`, `0o17`, `0b1`, larger ones |
 | other numbers | `0.5` | `.5`, `1.`, `1.0`, `1.10`, `1e5`, `.inf`, `.nan`, more digits than a float can represent |
 | dates and times | | `2026-11-26`, `2026-11-26T10:00:00Z`, `12:30` |
-| no value | `null`, `~`, nothing; not at the top level | |
+| no value | `null`, `~` or nothing, except at the top level | |
 | keys | strings | `ON`, `y`, `1`, `null`, `2026-11-26` |
 
 Always rejected: duplicate keys, tabs as indentation, anchors and aliases, merge keys (`<<`), tags (`!!binary`),
-directives, a second document, more than 32 levels or 1 MiB, and any encoding other than UTF-8 without a byte order
+directives, multiple documents, more than 32 levels or 1 MiB, and any encoding other than UTF-8 without a byte order
 mark.
 
 Variables are strings: quote numbers and booleans.

@@ -14,7 +14,7 @@ from pulumi_state.yaml_file import KeyPath
 def source_of(config: Mapping[str, str], path: Path) -> StackFile | None:
     """The stack file, if Pulumi read this configuration from it; otherwise None.
 
-    The configuration comes from elsewhere if the file is missing, or if its values differ because of `--config-file`.
+    Returns None if the file is missing, or if its values differ from the configuration (as with `--config-file`).
     """
     try:
         file = StackFile.read_with_problems(path)

@@ -12,13 +12,13 @@ class MergedVariables:
 
     plain: dict[str, str | AppUrl] = field(default_factory=dict)
     document: dict[str, str] = field(default_factory=dict)
-    """Secret document keys of variables that are plain on the platform, by variable name."""
+    """Maps variables that are plain on the platform to their keys in the secret document."""
     secret: dict[str, str] = field(default_factory=dict)
-    """Secret document keys of variables that are secret on the platform, by variable name."""
+    """Maps variables that are secret on the platform to their keys in the secret document."""
 
     @property
     def document_keys(self) -> dict[str, str]:
-        """Secret document keys of both kinds of variables, by variable name."""
+        """Maps both kinds of variables to their keys in the secret document."""
         return self.document | self.secret
 
 

@@ -141,7 +141,7 @@ class App:
         body: bytes,
         receive: Receive | None,
     ) -> FaultEffect:
-        """Return the effect of the fault rules on an API request, after any delay or hold that precedes execution."""
+        """Wait for any delay or hold that precedes execution, then return the fault rules' effect on the request."""
         if not self._faults:
             return NO_EFFECT
         effect = self._faults.effect_on(self._cloud.store, method, path, match, body)
@@ -180,7 +180,7 @@ class App:
         return self._loki if is_loki_path(path) else None
 
     async def _serve_container(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str] | None:
-        """Serve requests for a running container's host or for logs. Returns None for all other requests."""
+        """Serve a request for a running container's host or for its logs. Returns None for any other request."""
         headers = dict(scope["headers"])
         if _is_for_api(headers):
             owner = logs_of(scope["path"])

@@ -28,5 +28,5 @@ class Cloud:
     """CA certificate (PEM) for verifying that server's certificate."""
     now: Callable[[], float] = time.time
     will_run: Callable[[str], bool] = lambda _image: False
-    """Whether a process will run for a container with this image. If so, statuses wait for that process
+    """Whether a container or job with this image runs as a process, which then determines its status
     (``transitions.hold``)."""

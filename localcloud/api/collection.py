@@ -57,7 +57,7 @@ class Collection:
         request.authorize(resource.get("_project"), Target(resource["id"], name))
 
     def find_stable(self, request: ApiRequest, id: str) -> Resource:
-        """Like ``find``. Raises 409 ``transient_state`` during a transition."""
+        """Like ``find``, but raises 409 ``transient_state`` during a transition."""
         resource = self.find(request, id)
         if transitions.is_transient(resource, request.now):
             raise transient_state(self.noun, id, transitions.status(resource, request.now))

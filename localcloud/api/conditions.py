@@ -1,8 +1,8 @@
 """Conditions of IAM rules: the supported subset of CEL, limited to a request's resource.
 
 Source: Scaleway's documentation, "Understanding resource-level conditions" and "Products supporting resource-level
-conditions" (2026-07-13). Secret Manager and IAM evaluate conditions. List requests have no resource, so comparisons are
-false for them.
+conditions" (2026-07-13). Secret Manager and IAM evaluate conditions. A list request has no resource, so all
+comparisons are false.
 """
 
 from __future__ import annotations

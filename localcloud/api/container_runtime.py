@@ -36,7 +36,7 @@ class ContainerRuntime(Protocol):
         ...
 
     def unavailable_response(self, container: Resource) -> tuple[int, str] | None:
-        """Status and reason when no process handles requests. None if the container's ``error_message`` applies."""
+        """Status and reason to send while no process handles requests. None: use the ``error_message`` instead."""
         ...
 
     async def serve(self, container: Resource, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:

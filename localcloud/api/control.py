@@ -3,7 +3,7 @@
 GET  /_local/health        version, process, data folder, uptime, resource counts
 GET  /_local/resources     all resources by kind, except those scheduled for deletion; secrets are omitted;
                             ``?seed=false`` omits seeded resources
-GET  /_local/journal       write requests (time, method, path, status); ``?after=SEQ``
+GET  /_local/journal       recorded write requests (time, method, path, status); ``?after=SEQ``
 GET, POST /_local/containers/ID/logs, /_local/job-runs/ID/logs    see ``logs.routes``
 POST /_local/reset         restore the seed and clear all faults
 POST /_local/transitions   {"seconds": 0.5}: duration of statuses such as ``creating``
@@ -13,7 +13,7 @@ GET  /_local/faults/reference      the faults and the fields of a rule
 POST /_local/sql-server    {"address": "127.0.0.1:5432", "certificate": "-----BEGIN…"}: the PostgreSQL server of new
                            Serverless SQL databases and instances, and optionally the PEM certificate for verifying it
 GET  /_local/object-storage   the object storage's address, and whether it is running and ready
-POST /_local/object-storage   start the object storage unless it is running; same response
+POST /_local/object-storage   start the object storage unless it is running; same response as GET
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Control:
         *,
         token: str,
     ) -> None:
-        """``runtime``: the container engine (``engine``: ``docker`` or ``off``) and the reason (``why``)."""
+        """``runtime`` contains ``engine`` (``docker`` or ``off``) and ``why`` (the reason for that choice)."""
         self._token = token
         self._cloud = cloud
         self._faults = faults

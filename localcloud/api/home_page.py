@@ -29,7 +29,7 @@ def render(
 ) -> str:
     """Render the page as HTML.
 
-    ``is_running``: whether a process handles a container's requests. ``runtime``, ``storage``: state descriptions.
+    ``is_running``: whether a process handles a container's requests. ``runtime``, ``storage``: their descriptions.
     """
     rows = "".join(_row(cloud, container, host, is_running) for container, host in _deployed(cloud))
     containers = (

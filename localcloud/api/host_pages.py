@@ -34,7 +34,7 @@ def render_host_page(
 ) -> tuple[int, str, bytes]:
     """Status, page and content type for a request to ``host`` (with or without a port).
 
-    ``unavailable_response``: the runtime's method of this name (see ``ContainerRuntime``), if there is a runtime.
+    ``unavailable_response``: the runtime's method of this name (see ``ContainerRuntime``). None without a runtime.
     """
     hostname = _hostname(host)
     known = containers_by_host(cloud)

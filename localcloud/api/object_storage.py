@@ -1,6 +1,6 @@
 """Object storage: moto's S3 in a child process that restores its state from a journal of requests.
 
-It is a separate process because importing moto takes seconds.
+Moto runs in a separate process because importing it takes seconds.
 """
 
 from __future__ import annotations

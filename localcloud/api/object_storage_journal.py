@@ -1,6 +1,6 @@
 """The object storage journal: all write requests, from which the state is restored.
 
-One JSON object per line, written before the request is handled.
+Each line is a JSON object, written before the request is handled.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Entry:
     time: float = field(default_factory=time.time)
     """Seconds since the epoch."""
     seed: int = field(default_factory=lambda: secrets.randbits(64))
-    """Random seed for version ids and the like."""
+    """Random seed for version ids and other generated values."""
 
     @classmethod
     def of(cls, environ: dict[str, Any], body: bytes) -> Entry:

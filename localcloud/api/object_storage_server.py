@@ -43,7 +43,7 @@ _moto_s3: Any = importlib.import_module("moto.s3.models")
 
 
 class ObjectStorageApp:
-    """Moto's S3 without moto's other services, for programs rather than web pages.
+    """Moto's S3, without moto's other services. Rejects requests from web pages.
 
     Handles one request at a time, because moto checks a condition and writes in two steps, whereas S3 does both
     atomically.

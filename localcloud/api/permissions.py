@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 @dataclass(frozen=True)
 class Permission:
-    """An action (``read``, ``write``, ``access``, …) on a product. ``resource`` is only used in messages."""
+    """An action (``read``, ``write``, ``access``, …) on a product. ``resource`` is used only in messages."""
 
     product: str
     action: str

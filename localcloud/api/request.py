@@ -36,7 +36,10 @@ def _reject_constant(name: str) -> None:
 
 
 class ApiRequest:
-    """An authenticated request whose caller has the permission in some scope. ``authorize`` checks a project."""
+    """An authenticated request whose caller has the required permission in some scope.
+
+    ``authorize`` checks whether the scope includes a given project.
+    """
 
     __slots__ = ("_body", "cloud", "now", "params", "permission", "principal", "query", "scope", "status_outcome")
 

@@ -25,7 +25,7 @@ _PERMISSION = Permission("*", "write", "seed")
 
 
 def seed_store(cloud: Cloud, seed: Seed) -> None:
-    """Write the seed unless the store already contains its organization. Raises StartError if it has another one."""
+    """Write the seed unless the store already contains its organization. Raises StartError if it contains another."""
     store, organization_id = cloud.store, seed.organization_id
     if any(store.all(PROJECTS)):
         if store.get(PROJECTS, organization_id) is None:

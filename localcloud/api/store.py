@@ -1,7 +1,7 @@
 """The local Scaleway's entire state, held in memory and written through to SQLite.
 
 The data folder (mode 0700) contains ``state.db``, with data that the API returns, and ``vault.db``, with data that it
-never returns again (keys, passwords, secret values). Each request commits both in one transaction, so the state
+never returns again (keys, passwords, secret values). Each request updates both in one transaction, so the state
 stays intact if the process is killed at any time.
 
 A resource is a JSON object that is never modified in place. Fields that start with ``_`` are internal and not part of
@@ -88,7 +88,7 @@ class Store:
             self._pending[(kind, id)] = None
 
     def sweep(self, now: float) -> bool:
-        """Delete resources whose ``_gone_at`` (seconds since the epoch) has passed. Returns whether any existed."""
+        """Delete resources whose ``_gone_at`` (seconds since the epoch) has passed. Returns whether it deleted any."""
         is_changed = False
         while self._deletions and self._deletions[0][0] <= now:
             _, kind, id = heapq.heappop(self._deletions)
@@ -101,7 +101,7 @@ class Store:
     def commit(self, entry: tuple[str, str, str, int] | None = None) -> None:
         """Write all changes since the last commit, and ``entry`` (time, method, path, status) to the journal.
 
-        Raises ``sqlite3.Error`` if they cannot be written; then call ``rollback``.
+        Raises ``sqlite3.Error`` if they cannot be written; the caller must then call ``rollback``.
         """
         if not self._pending and entry is None:
             return
@@ -132,7 +132,7 @@ class Store:
         self._pending.clear()
 
     def journal(self, after: int = 0) -> list[dict[str, Any]]:
-        """Write requests with a sequence number above ``after``, oldest first."""
+        """The recorded write requests with a sequence number above ``after``, oldest first."""
         rows = self._db.execute("SELECT seq, at, method, path, status FROM journal WHERE seq>? ORDER BY seq", (after,))
         return [dict(zip(("seq", "at", "method", "path", "status"), row, strict=True)) for row in rows]
 

@@ -1,8 +1,8 @@
 """Transient statuses, such as ``creating``, that end after some time.
 
-During a transition, ``status`` is the final status, and ``_transient`` the status shown until ``_until`` (seconds since
-the epoch). Nothing runs in the background, so transitions survive a restart. A *held* transition has no time limit:
-with a runtime, it ends when the container's process is ready or has failed.
+During a transition, ``status`` is the final status, and ``_transient`` is the status shown until ``_until`` (seconds
+since the epoch). Nothing runs in the background, so transitions survive a restart. A *held* transition has no time
+limit: with a runtime, it ends when the container's process is ready or has failed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from localcloud.api.store import Resource
 
 _DELETING = "deleting"
 _HELD_UNTIL = 253_402_300_800.0
-"""The end of the year 9999."""
+"""Marks a held transition: the end of the year 9999, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class StatusOutcome:
     """Used if ``final`` is ``error``."""
 
     def duration(self, default: float) -> float:
-        """Seconds; ``default`` unless this outcome sets a duration."""
+        """The duration in seconds, based on ``default`` unless this outcome sets one."""
         return (default if self.seconds is None else self.seconds) * self.factor
 
     def overridden_by(self, other: StatusOutcome) -> StatusOutcome:

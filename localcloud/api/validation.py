@@ -2,8 +2,8 @@
 
 Hand-written because importing a validation library takes longer than starting this server. ``create`` returns all
 fields, including defaults, and ``update`` only those in the request. All problems in a body are reported in one
-``invalid_arguments`` error. As clients expect, ``null``, or ``unknown…`` for an enum, means "not given". Messages never
-quote values, which may be secret.
+``invalid_arguments`` error. As clients expect, ``null`` means "not given", as does ``unknown…`` for an enum. Messages
+never quote values, which may be secret.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@
     probes       startup and liveness probes; ``backoff``: delays between restarts; ``balancer``: load balancing
     gateway      forwards requests to instances
     engine       interface of a container engine; ``docker_engine``: Docker; ``engine_choice``: detects Docker
-    leftovers    cleans up after a local Scaleway that was killed or that ran with a runtime
+    leftovers    cleans up after an earlier local Scaleway
 
 Everything runs in the server's event loop, except calls to the Docker client (``docker_engine``).
 """

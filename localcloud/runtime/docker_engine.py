@@ -38,7 +38,7 @@ _STOP_SECONDS = 30
 _ENDED = ("exited", "dead")
 _MILLISECOND = 0.001
 _BATCH = 500
-"""Number of lines passed to the event loop together, unless the log is followed."""
+"""Number of lines passed to the event loop at once, unless the log is followed."""
 _NANOSECONDS = re.compile(r"\.(\d+)Z$")
 _STREAMS: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
 
@@ -122,7 +122,7 @@ class DockerEngine:
         )
 
     def _limits(self, program: Program) -> dict[str, Any]:
-        """The limits that the engine's host can enforce. Docker rejects all others and more CPUs than the host has."""
+        """The limits that the engine's host can enforce. Docker rejects all others, and CPU limits above the host's."""
         info = self._info
         limits: dict[str, Any] = {}
         if info.get("MemoryLimit"):
@@ -138,7 +138,7 @@ class DockerEngine:
         return dict(self._client.info())
 
     def _has_own_user(self, image: str) -> bool:
-        """Whether the image runs as a user other than root, which needs no capabilities."""
+        """Whether the image runs as a non-root user, who needs no capabilities."""
         user = str(self._client.images.get(image).attrs["Config"].get("User") or "")
         return user.partition(":")[0] not in ("", "0", "root")
 

@@ -31,14 +31,14 @@ class Exit:
     out_of_memory: bool = False
 
     def describe(self, memory_bytes: int) -> str:
-        """Describe the reason; ``memory_bytes`` is the process's memory limit."""
+        """Describe why the process exited; ``memory_bytes`` is its memory limit."""
         if self.out_of_memory:
             return f"it was killed because it exceeded its memory limit of {memory_bytes // 1_000_000} MB"
         return f"it exited with status {self.status}"
 
 
 class Engine(LogSource, Protocol):
-    """A container engine. It labels everything it starts with its owner's id, and uses the label to find it later."""
+    """A container engine. It labels the containers that it starts with its owner's id to find them later."""
 
     async def pull(self, image: str, user: str, password: str) -> None:
         """Raises EngineError."""
@@ -69,7 +69,7 @@ class Engine(LogSource, Protocol):
 
 
 async def last_line(engine: Engine, program: Program, id: str) -> str:
-    """The last line written by a process of the program, phrased for appending to the reason why it exited."""
+    """The last line that a process wrote, in a form that can be appended to the reason for its exit."""
     last = ""
     try:
         for process in await engine.list_processes(program.container_id):

@@ -153,7 +153,7 @@ class Instance:
         return self._running
 
     async def _watch(self, running: Running) -> str:
-        """Mark the instance as ready while its probes succeed. Returns only if it never started, with the reason."""
+        """Mark the instance as ready while its probes succeed. Returns the reason if it never starts."""
         context, revision = self._context, self._revision
         startup = revision.startup
         if startup is not None:

@@ -196,7 +196,7 @@ class JobRunner:
                 await self._stop(process)
 
     async def _start(self, task: Task, attempt: int) -> str:
-        """Start a process and record it. If this task is cancelled meanwhile, stop the process."""
+        """Start a process and record it. If this task is cancelled in the meantime, stop the process."""
         starting = asyncio.ensure_future(self._engine.run(task, str(attempt)))
         try:
             process = await asyncio.shield(starting)
@@ -243,7 +243,7 @@ class JobRunner:
     # --- clean-up -------------------------------------------------------------------------------------
 
     def _prune(self, job: str) -> None:
-        """Remove the job's oldest runs, and the logs of all but the latest ones."""
+        """Remove the job's oldest runs, and the logs of all but the latest runs."""
         store = self._cloud.store
         ended = [
             run["id"]

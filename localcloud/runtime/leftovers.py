@@ -14,14 +14,14 @@ from localcloud.runtime.engine_choice import EngineChoice, choose, owner_of
 
 
 async def remove_leftovers(engine: Engine) -> int:
-    """Remove all containers of the engine's owner and return how many there were. Raises EngineError."""
+    """Remove all containers of the engine's owner and return their number. Raises EngineError."""
     processes = await engine.list_processes()
     await asyncio.gather(*(engine.remove(process.id) for process in processes))
     return len(processes)
 
 
 def remove_leftovers_of(data: Path) -> int:
-    """Remove all Docker containers of the local Scaleway with this data folder, and return how many there were.
+    """Remove all Docker containers of the local Scaleway with this data folder, and return their number.
 
     Returns 0 without a Docker engine. Raises EngineError.
     """
@@ -37,7 +37,10 @@ def remove_leftovers_of(data: Path) -> int:
 
 
 def finish_without_runtime(cloud: Cloud) -> None:
-    """Finish whatever is waiting for a process, now that none will run: make containers ready, interrupt job runs."""
+    """Finish everything that waits for a process: make containers ready and interrupt job runs.
+
+    Called if no process will run.
+    """
     for container in list(cloud.store.all(CONTAINERS)):
         if transitions.is_held(container):
             cloud.store.put(CONTAINERS, container["id"], transitions.finished(container, ""))

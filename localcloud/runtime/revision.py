@@ -1,4 +1,4 @@
-"""Programs that processes run: the base class of revisions and tasks, and the revision of a container deployment."""
+"""The programs that processes run: a base class for revisions and tasks, and the revision of a container."""
 
 from __future__ import annotations
 

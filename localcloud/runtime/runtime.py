@@ -68,7 +68,7 @@ class Runtime:
         """Maps container ids to the last reconciled generation."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[str] = set()
-        """Containers whose task has been cancelled or is removing them. Such a task is not cancelled again."""
+        """Containers whose task must not be cancelled: it already was, or it is removing the container."""
         self._fallbacks: dict[str, asyncio.Task[None]] = {}
         """Maps container ids to timers that stop the revision still serving after a failed deployment."""
         self._wake = asyncio.Event()
@@ -77,7 +77,7 @@ class Runtime:
     # --- for the API --------------------------------------------------------------------------------------
 
     def will_run(self, image: str) -> bool:
-        """Whether processes run for an image. If so, a container is ready once its process is."""
+        """Whether a container or job with this image runs as a process, which then determines its status."""
         return registry_image(self._cloud, image) is not None
 
     def wake(self) -> None:
@@ -90,7 +90,7 @@ class Runtime:
         return workload is not None and workload.serves
 
     def unavailable_response(self, container: Resource) -> tuple[int, str] | None:
-        """Status and reason when no process handles requests. None if the container's ``error_message`` applies."""
+        """Status and reason to send while no process handles requests. None: use the ``error_message`` instead."""
         if not self.will_run(container["image"]):
             return (
                 200,

@@ -30,7 +30,7 @@ class AdoptedState:
         self._file = session.state
 
     def content(self) -> bytes:
-        """The stored state; empty if there is none."""
+        """The stored state; empty if none is stored."""
         item = self._store.read(self._file.key)
         return item.content if item else b""
 

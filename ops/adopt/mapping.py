@@ -31,7 +31,7 @@ class MappedResource:
 
     @classmethod
     def of(cls, live: TerraformResource) -> MappedResource | None:
-        """Map a resource; None if this program has no equivalent type."""
+        """Map a resource. Returns None if this program has no equivalent type."""
         kind = kind_of_terraform(live.type)
         return None if kind is None else cls(live, kind, properties_of(kind.token, live.attributes))
 

@@ -43,7 +43,7 @@ def _converted(type_: Any, value: Any) -> Any:
 
 
 def with_secrets(token: str, properties: PropertyMap, desired: Mapping[str, Any]) -> PropertyMap:
-    """Mark the secrets of the schema and the program, and all unknown variables.
+    """Mark the properties that are secret in the schema or the program, and all unknown variables.
 
     A variable that the program does not set in plain text may be a password set by another tool. ``desired``: the
     program's inputs, in the form used in engine events.

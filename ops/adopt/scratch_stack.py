@@ -117,7 +117,7 @@ class ScratchStack:
         return stored.content if stored else b""
 
     def _opened(self, salt: str | None) -> Crypter:
-        """The crypter for a salt, derived only once; uses a new salt if there is none yet. Raises PulumiError."""
+        """The crypter for a salt, or for a new one if none exists yet. Derived only once. Raises PulumiError."""
         if self._crypter is None or (salt and salt != self._crypter.salt):
             passphrase = passphrase_from(self._environ)
             self._crypter = Crypter.open(passphrase, salt) if salt else Crypter.new(passphrase)

@@ -38,7 +38,7 @@ class TerraformResource:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and id, which, unlike the address, identify an object across states."""
+        """Type and id. Unlike the address, they identify an object across states."""
         return self.type, self.id
 
 
@@ -116,7 +116,7 @@ def _live(source: str, address: str, type_: str, instance: Mapping[str, Any]) ->
     unfinished = "deposed" if instance.get("deposed") else instance.get("status")
     if unfinished:
         _refuse(
-            source, f"lists {address} as {unfinished}: Terraform was interrupted. Run `terraform apply` to complete it"
+            source, f"lists {address} as {unfinished}: a Terraform run was interrupted. Complete it: `terraform apply`"
         )
     live = TerraformResource(address, str(type_), dict(instance["attributes"]))
     if not live.id:

@@ -1,4 +1,4 @@
-"""The parts of the `apps/crash-alerts` job's state in object storage that this command reads."""
+"""The state of the `apps/crash-alerts` job in object storage, limited to the fields that `snu alerts` reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LastError(_Document):
 
 
 class Heartbeat(_Document):
-    """Unix times of the last runs in milliseconds; None if there was no such run."""
+    """When the job last ran and last succeeded, in Unix milliseconds; None if it never has."""
 
     last_run: float | None
     last_good_run: float | None

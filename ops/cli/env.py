@@ -93,7 +93,7 @@ def sweep(
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """List preview environments that are no longer needed, orphaned or forgotten, or remove them with --yes."""
+    """List preview environments that are orphaned, forgotten or no longer needed; with --yes, remove them."""
     from ops.commands import env as env_commands
 
     github_options = env_commands.GitHubOptions(github.repo, github.api_url)

@@ -30,9 +30,9 @@ def build(
     parallel: option.Builds = 2,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Build the apps changed by the branch, for the stack that STACK is promoted from.
+    """Build the apps that the branch changes, for the stack that STACK is promoted from.
 
-    For all other apps, that stack gets the images that STACK runs.
+    All other apps of that stack get the images that STACK runs.
     """
     from ops.commands import hotfix as hotfix_commands
 

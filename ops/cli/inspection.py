@@ -81,7 +81,7 @@ def drift(
         typer.Option(
             "--report",
             metavar="|".join(ReportChannel),
-            help="Maintain a GitHub issue for each stack, or post to Slack (needs SLACK_WEBHOOK_URL). Repeatable.",
+            help="Maintain a GitHub issue for each stack, or post to Slack (requires SLACK_WEBHOOK_URL). Repeatable.",
         ),
     ] = None,
     parallel: option.Parallel = 16,
@@ -133,7 +133,7 @@ def doctor(
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Check the requirements for a release, and print the fix for each missing one."""
+    """Check the requirements for a release, and print how to fix each unmet one."""
     from ops.commands import doctor as doctor_command
 
     return doctor_command.doctor(cwd, stacks or [], github.repo, github.api_url, as_json=json)

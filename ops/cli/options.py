@@ -165,7 +165,11 @@ HotFixStack = Annotated[
 ]
 Repository = Annotated[
     Path | None,
-    typer.Option("--repository", metavar="DIR", help="Directory that contains images.yaml. Default: the project's."),
+    typer.Option(
+        "--repository",
+        metavar="DIR",
+        help="Directory in the Git repository that contains images.yaml. Default: the project directory.",
+    ),
 ]
 Base = Annotated[
     str | None,

@@ -73,7 +73,7 @@ def _check_name_is_free(request: ApiRequest, name: str) -> None:
 def _kinds_in(request: ApiRequest, project_id: str) -> list[str]:
     """The kinds of resources in the project, including API keys that use it as their default project.
 
-    Ignores resources being deleted, because clients delete the project without waiting for all of them.
+    Ignores resources being deleted, because clients delete the project before all these deletions finish.
     """
     store = request.store
     kinds = [

@@ -149,7 +149,7 @@ class _Parser:
         return _PLAIN[plain] if plain else chr(int(next(filter(None, numbers)), 16))
 
     def _take(self, expected: str, kind: str = "sign", among: tuple[str, ...] = ()) -> str:
-        """Consume and return a token of this kind. A sign must be one of ``among``, or ``expected`` itself."""
+        """Consume and return a token of this kind. A sign must also be one of ``among`` (default: ``expected``)."""
         token = self._current
         if self._kind != kind or (kind == "sign" and token not in (among or (expected,))):
             raise LogQLError(

@@ -21,7 +21,7 @@ _UNSUPPORTED = ("since", "interval")
 _WHOLE = re.compile(r"[0-9]{1,21}")
 _FRACTION = re.compile(r"[0-9]{1,12}\.[0-9]*|\.[0-9]+")
 _SECONDS_DIGITS = 10
-"""Numbers with more digits are in nanoseconds."""
+"""Maximum length of an integer in seconds; longer integers are in nanoseconds."""
 
 
 class QueryError(Exception):

@@ -77,7 +77,7 @@ def update_namespace(request: ApiRequest) -> ResponseBody:
 
 @routes("DELETE", "/namespaces/{id}", "namespace")
 def delete_namespace(request: ApiRequest) -> ResponseBody:
-    """Also deletes its containers."""
+    """Also deletes the namespace's containers."""
     namespace = namespaces.find(request, request.id)
     for container in list(containers.matching(request, namespace_id=namespace["id"])):
         _delete_container(request, container)
@@ -117,7 +117,7 @@ def get_container(request: ApiRequest) -> ResponseBody:
 
 @routes("PATCH", "/containers/{id}", "container")
 def update_container(request: ApiRequest) -> ResponseBody:
-    """Redeploys the container. Requests have ``https_connection_only``, responses ``https_connections_only``."""
+    """Redeploys the container. Requests use ``https_connection_only``; responses use ``https_connections_only``."""
     container = containers.find_stable(request, request.id)
     body = dict(request.body)
     if "https_connection_only" in body:

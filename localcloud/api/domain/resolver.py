@@ -9,7 +9,7 @@ _MAX_HOPS = 8
 
 
 def alias_problem(store: Store, hostname: str, target: str) -> str | None:
-    """The reason why ``hostname`` is not an alias of ``target``. None if it is one, or if no local zone contains it."""
+    """Why ``hostname`` is not an alias of ``target``. None if it is an alias, or if it is outside all local zones."""
     name, hops = hostname, 0
     while name != target:
         zone = owner(store, name)

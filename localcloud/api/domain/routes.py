@@ -1,4 +1,4 @@
-"""``/domain/v2beta1``. Zones are identified by name. Any domain can have a zone, as if it were registered."""
+"""``/domain/v2beta1``. Zones are identified by name. A domain can have a zone even if it is not registered."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def update_records(request: ApiRequest) -> ResponseBody:
 
 
 def new_zone(request: ApiRequest, values: dict[str, Any], project: str) -> dict[str, Any]:
-    """All fields of a new zone. Raises 409 if it exists."""
+    """All fields of a new zone. Raises 409 if the zone already exists."""
     values = {**values, "domain": values["domain"].lower(), "subdomain": values["subdomain"].lower()}
     name = zone_name(values)
     if request.store.get(zones.kind, name) is not None:

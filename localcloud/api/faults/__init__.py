@@ -1,4 +1,4 @@
-"""Fault injection: rules make the local Scaleway fail or slow down in the ways that the platform can.
+"""Fault injection: rules make the local Scaleway fail or slow down as the real platform might.
 
 kinds      the table of faults, with their effects and parameters
 rule       one rule: a fault, the requests that it matches, and which of those it affects

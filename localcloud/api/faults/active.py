@@ -56,7 +56,7 @@ class ActiveFaults:
         return bool(self._rules)
 
     def add(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Add a rule. Raises 400, which lists all problems found in it."""
+        """Add a rule. Raises 400 with a list of all problems if the rule is invalid."""
         rule = parse(f"fault-{self._added + 1}", body, self._products)
         self._added += 1
         self._rules[rule.id] = rule

@@ -84,7 +84,7 @@ class TextParameter:
 
 Parameter = NumberParameter | ChoiceParameter | TextParameter
 WHEN = ChoiceParameter(
-    description="whether the operation is skipped (before) or executed (after)",
+    description="whether the fault occurs before the operation, which is then skipped, or after it",
     default="before",
     values=("before", "after"),
 )
@@ -142,9 +142,11 @@ FAULTS: dict[str, Fault] = {
     for fault in [
         Fault(
             name="container_error",
-            description="A container enters the error status, with a message, when created, updated or redeployed.",
+            description="A container enters the error status with a message when it is created, updated or redeployed.",
             parameters={
-                "message": TextParameter(description="the error_message", default="the container did not become ready")
+                "message": TextParameter(
+                    description="the container's error_message", default="the container did not become ready"
+                )
             },
             product="containers",
             resource="container",
@@ -156,7 +158,7 @@ FAULTS: dict[str, Fault] = {
             description="A container's domain enters the error status because its certificate cannot be issued.",
             parameters={
                 "message": TextParameter(
-                    description="the error_message", default="the certificate could not be issued (HTTP-01)"
+                    description="the domain's error_message", default="the certificate could not be issued (HTTP-01)"
                 )
             },
             product="containers",
@@ -170,7 +172,7 @@ FAULTS: dict[str, Fault] = {
             "longer.",
             parameters={
                 "seconds": NumberParameter(description="duration of these statuses"),
-                "factor": NumberParameter(description="multiple of their normal duration", maximum=1_000),
+                "factor": NumberParameter(description="multiple of the normal duration", maximum=1_000),
             },
             one_of=("seconds", "factor"),
             methods=("POST", "PATCH", "PUT", "DELETE"),
@@ -232,8 +234,8 @@ FAULTS: dict[str, Fault] = {
             parameters={
                 "when": replace(
                     WHEN,
-                    description="whether the operation is executed after the wait (before), or "
-                    "immediately with only its response delayed (after)",
+                    description="whether the request waits before the operation, or after it, which delays only the "
+                    "response",
                 )
             },
             holds_request=True,

@@ -34,12 +34,13 @@ def tables() -> str:
     lines = ["| Fault | Effect | Applies to | Parameters |", "|---|---|---|---|"]
     for fault in FAULTS.values():
         parameters = "; ".join(
-            f"`{name}`: {parameter.description}, {parameter.allowed}"
-            + (f" (default `{parameter.default}`)" if parameter.default is not None else "")
+            f"`{name}` ({parameter.allowed}"
+            + (f", default `{parameter.default}`" if parameter.default is not None else "")
+            + f"): {parameter.description}"
             for name, parameter in fault.parameters.items()
         )
         if fault.one_of:
-            parameters += "; exactly one of them is required"
+            parameters += "; exactly one is required"
         lines.append(f"| `{fault.name}` | {fault.description} | {_scope(fault)} | {parameters} |")
     for title, rows in (("`match`", MATCH), ("Frequency", FREQUENCY)):
         lines += ["", f"| {title} | Meaning |", "|---|---|"]
@@ -49,5 +50,5 @@ def tables() -> str:
 
 def _scope(fault: Fault) -> str:
     methods = ", ".join(fault.methods) or "all methods"
-    target = f"{fault.product} {fault.resource}" if fault.product else "all products"
+    target = f"{fault.product}.{fault.resource}" if fault.product else "all products"
     return f"{methods} on {target}"

@@ -22,11 +22,11 @@ MATCH = {
 """The fields of a rule's ``match``. All given fields must match."""
 
 FREQUENCY = {
-    "nth": "only these matching requests, counted from 1: an integer or a list of integers",
-    "skip": "number of matching requests to skip initially, an integer",
-    "probability": "probability for each matching request, above 0 and at most 1",
+    "nth": "an integer or a list of integers; affects only these matching requests, counted from 1",
+    "skip": "an integer; the number of matching requests to skip first",
+    "probability": "a number above 0 and at most 1; the probability that a matching request is affected",
     "seed": "an integer; the same seed selects the same requests, regardless of their order",
-    "times": "maximum number of affected requests",
+    "times": "an integer; the maximum number of affected requests",
 }
 """The fields that limit how often a rule applies. By default, it applies to every matching request."""
 
@@ -97,7 +97,7 @@ class Rule:
     def _draw(self, request: Request) -> bool:
         """A random choice based on the seed and the request.
 
-        It does not depend on the order of requests, because clients send them in parallel.
+        The choice does not depend on the order of requests, because clients send them in parallel.
         """
         if self.probability >= 1:
             return True
@@ -124,7 +124,7 @@ class Rule:
 
 
 def parse(id: str, body: dict[str, Any], products: dict[str, set[str]]) -> Rule:
-    """Parse the rule in a request body. Raises 400, which lists all problems.
+    """Parse the rule in a request body. Raises 400 with a list of all problems if the rule is invalid.
 
     ``products`` maps this server's products to their kinds of resources.
     """

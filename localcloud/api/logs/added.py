@@ -37,7 +37,7 @@ class _Lines:
 
 
 class AddedLines:
-    """Added lines. They are kept in memory, so a restart clears them."""
+    """The lines added through the control API. They are kept in memory, so a restart clears them."""
 
     def __init__(self) -> None:
         self._lines: dict[str, _Lines] = {}

@@ -16,10 +16,10 @@ _PARALLEL_READS = 8
 """Number of processes whose logs are read in parallel."""
 
 _TAILS = (1_000, 10_000)
-"""Numbers of lines to read from the end. If fewer than half of the lines read are newer than a given time, none of the
-newer lines are missing. The threshold is half because lines may be written between the reads of the two streams."""
+"""Numbers of lines to read from the end of a log. If fewer than half of them are newer than a given time, the read
+included every newer line. The threshold is half because lines may be written between the reads of the two streams."""
 _LINE_CHARACTERS = 4_096
-"""An engine may count a longer line as several lines."""
+"""Length above which an engine may count a line as several lines."""
 
 _time = attrgetter("time")
 
@@ -113,7 +113,7 @@ class LogReader:
         return await asyncio.gather(*(read(process) for process in processes if process.container_id in container_ids))
 
     async def _within(self, process: LoggedProcess, since: str, until: str) -> list[LogLine]:
-        """Read the last lines first: an engine finds those quickly, but reads the whole log to find lines by time."""
+        """Read the last lines first: an engine finds them quickly, but reads the whole log to find lines by time."""
         for tail in _TAILS:
             lines = await self._read(process, tail=tail, since=since)
             if sum(1 + len(line.text) // _LINE_CHARACTERS for line in lines) < tail // 2:

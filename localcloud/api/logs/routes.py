@@ -45,7 +45,7 @@ class LogOwner:
     id: str
 
     def check(self, cloud: Cloud) -> None:
-        """Raises 404 if it does not exist."""
+        """Raises 404 if the container or job run does not exist."""
         if cloud.store.get(self.kind, self.id) is None:
             raise not_found(self.noun, self.id)
 

@@ -21,7 +21,7 @@ PUSH = Permission("registry", "write", "image")
 
 
 def authenticate_request(cloud: Cloud, request: HttpRequest) -> Principal | None:
-    """The request's principal. None if it is anonymous; some clients then send empty credentials.
+    """The request's principal. None if it is anonymous; some clients send empty credentials.
 
     Raises ``UNAUTHORIZED`` for an invalid key.
     """
@@ -44,7 +44,7 @@ def authenticate_request(cloud: Cloud, request: HttpRequest) -> Principal | None
 
 
 def open_repository(cloud: Cloud, principal: Principal | None, name: str, permission: Permission) -> Repository:
-    """The repository, if the caller has the permission there.
+    """The repository with this name, if the caller has the permission for it.
 
     Raises ``UNAUTHORIZED`` or ``DENIED``, or ``NAME_UNKNOWN`` if the registry namespace does not exist.
     """

@@ -11,7 +11,7 @@ from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, manifest_invalid
 
 MAX_BYTES = 4 * 1024 * 1024
-"""The minimum required by the spec ("Pushing manifests")."""
+"""Maximum size of a manifest: the minimum that registries should support (spec: "Pushing manifests")."""
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 _IMAGES = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")

@@ -172,5 +172,5 @@ def _check(descriptor: Descriptor, existing: Resource | None) -> None:
 
 
 def _owner_fields(resource: Resource) -> dict[str, Any]:
-    """Project and region (see ``collection``)."""
+    """The internal fields ``_project`` and ``_region`` of the resource (see ``collection``)."""
     return {name: resource[name] for name in ("_project", "_region") if name in resource}

@@ -56,7 +56,7 @@ class Registry:
         removal.collect(self._context.cloud.store, self._context.blobs)
 
     def clear(self) -> None:
-        """Remove all files. The caller clears the store."""
+        """Remove all files. The caller must clear the store."""
         self._context.uploads.clear()
         self._context.blobs.clear()
 

@@ -90,7 +90,10 @@ async def _receive(request: RegistryRequest, upload: Upload) -> None:
 
 
 def _mount(request: RegistryRequest) -> HttpResponse | None:
-    """Mount a blob from a repository that the caller may pull from. None if impossible; the client then uploads it."""
+    """Mount a blob from a repository that the caller may pull from.
+
+    Returns None if the blob cannot be mounted; the client then uploads it.
+    """
     digest, source = request.http.argument("mount"), request.http.argument("from")
     if digest is None:
         return None

@@ -1,4 +1,4 @@
-"""Unfinished uploads. They do not survive a restart, which removes their files."""
+"""Unfinished uploads. A restart discards them and removes their files."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def update_namespace(request: ApiRequest) -> ResponseBody:
 
 @routes("DELETE", "/namespaces/{id}", "namespace")
 def delete_namespace(request: ApiRequest) -> ResponseBody:
-    """Also deletes its images, as on the platform."""
+    """Also deletes the namespace's images, as on the platform."""
     namespace = namespaces.find(request, request.id)
     removal.remove_namespace(request.store, namespace)
     return namespaces.show(request, namespaces.begin_deletion(request, namespace))

@@ -37,7 +37,7 @@ def create_secret(request: ApiRequest) -> ResponseBody:
 
 @routes("GET", "/secrets", "secret")
 def list_secrets(request: ApiRequest) -> ResponseBody:
-    """Secrets scheduled for deletion are only listed on request, and are then the only ones listed."""
+    """Lists secrets scheduled for deletion only on request, and then lists no others."""
     scheduled = request.argument("scheduled_for_deletion") == "true"
     return secrets.list(request, _scheduled=scheduled or None)
 
