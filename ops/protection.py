@@ -1,8 +1,8 @@
 """Protected resources: refused deletions and replacements, and how to unprotect an app or job.
 
-``protect`` is stored in each resource's state. Engines follow the state even if the program no longer protects the
-resource, so a resource must be unprotected in the state before it can be deleted. The next update protects it again if
-the stack's file still requires that.
+``protect`` is stored in each resource's state. Engines use the stored value even if the program no longer protects the
+resource, so a resource must be unprotected in the state before it can be deleted. If the stack's file still requires
+protection, the next update protects the resource again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pulumi_state.urn import name_of, type_of
 _REFUSAL = re.compile(
     r'^(?:Preview failed: )?(?P<replace>unable to replace )?resource "(?P<urn>urn:[^"]+)".*\bprotect', re.DOTALL
 )
-"""Both engines' message (``pkg/resource/deploy/step_generator.go``); a CLI preview stops at the first one."""
+"""The refusal message of both engines (``pkg/resource/deploy/step_generator.go``); a CLI preview stops at the first."""
 PREVIEW_FAILED = "preview failed"
 """An additional message from the CLI after a refusal."""
 _COMPONENTS = ("snu:index:ContainerApp", "snu:index:ScheduledJob")
@@ -64,7 +64,7 @@ class UnprotectedState:
 
     latest: dict[str, Any]
     names: tuple[str, ...]
-    """Names of the resources that were protected before."""
+    """Names of the previously protected resources."""
 
 
 def unprotect(latest: Mapping[str, Any], stack: str, names: Iterable[str]) -> UnprotectedState:

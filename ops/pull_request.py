@@ -121,7 +121,7 @@ def _upsert(pull: PullRequest, author: str, first_line: str, body: str, *, creat
 
 
 def is_ours(post: IssueComment | Issue, author: str, first_line: str) -> bool:
-    """Whether it was written by the author and its first line is this marker."""
+    """Whether ``author`` wrote the comment or issue and its first line is ``first_line``."""
     has_marker = normalized(post.body or "").split("\n", 1)[0] == first_line
     return has_marker and post.user is not None and post.user.login.lower() == author.lower()
 

@@ -35,8 +35,8 @@ def check_containers(session: Session, record: OperationRecord, wait_seconds: fl
 def require_ready(session: Session, containers: list[Container], wait_seconds: float, *, check_urls: bool) -> None:
     """Wait until containers and domains are ready, and print the URLs.
 
-    Raises OpsError if one fails, is not ready in time, does not respond, or reports a different version. The message
-    lists the next steps and, if the container runs on this machine, the last lines of its log.
+    Raises OpsError if a container or domain fails, is not ready in time, does not respond, or reports a different
+    version. The message lists the next steps and, if the container runs on this machine, the last lines of its log.
     """
     stack = session.stack
     api = Api(stack, session.environ)
@@ -93,7 +93,7 @@ def _problem(container: Container, wait_seconds: float) -> str:
 def _wrong_versions(
     api: Api, stack: Stack, containers: list[Container], seconds: float, progress: Progress
 ) -> dict[Container, str]:
-    """Retries, because requests may briefly still reach the previous version."""
+    """Containers that do not report the expected version; retries, since the previous version may still respond."""
     expected = _expected(stack)
     targets = [
         (container, host, *expected[container.name])

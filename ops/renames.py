@@ -44,7 +44,9 @@ def refuse_collisions(stack: Stack, record: OperationRecord) -> None:
     """Raises OpsError if the previewed update would create a resource under a name that is still in use."""
     collisions = list(_collisions(item.step for item in record.steps.values() if not item.refreshed))
     if collisions:
-        pairs = "".join(f"\n  {new.name} would get {name}, still used by {old.name}" for name, old, new in collisions)
+        pairs = "".join(
+            f"\n  {new.name} would use {name}, which {old.name} still uses" for name, old, new in collisions
+        )
         next_steps = dict.fromkeys(_next_step(stack, old, new) for _, old, new in collisions)
         raise OpsError(
             f"{stack.name}: this update would fail halfway because some names are still in use:{pairs}\n"
@@ -94,7 +96,7 @@ def _collisions(steps: Iterable[Step]) -> Iterator[tuple[str, Step, Step]]:
 
 
 def _identity(token: str, state: Mapping[str, Any]) -> _Identity | None:
-    """The identity that no other resource may have; None if there is none or it is not known yet."""
+    """The resource's unique identity; None if it has none or the identity is not known yet."""
     kind = kind_of(token)
     if kind is None or kind not in _EXCLUSIVE:
         return None
@@ -120,7 +122,7 @@ def _next_step(stack: Stack, old: Step, new: Step) -> str:
             f"If {former} was renamed to {key}, set `renamedFrom: {former}` under snu:{setting}.{key} in "
             f"{stack.file.name}. Otherwise, remove {former} in a separate update first."
         )
-    return f"Remove the name from {old.name} in a separate update first, then give it to {new.name} in the next."
+    return f"Remove the name from {old.name} in one update, then give it to {new.name} in the next."
 
 
 def _noun(urn: str) -> str:

@@ -86,7 +86,7 @@ class Previewed(NamedTuple):
 
     result: Result
     external_changes: list[Finding]
-    """Changes that no update caused."""
+    """Changes made outside updates."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,9 @@ class Session:
     def locked(self, purpose: str, options: Options, *, moves: bool = False) -> Iterator[None]:
         """Lock the stack during the block.
 
-        ``moves``: whether the block moves the state to another backend, in which case a state that has left a tombstone
-        is allowed. Raises OpsError if another run keeps the stack locked beyond the timeout, or if the lock is lost
-        during the block, which cancels the block like Ctrl-C.
+        ``moves``: whether the block moves the state to another backend; if so, the usual checks before and after a
+        change are skipped. Raises OpsError if the stack is still locked by another run after the timeout. Losing the
+        lock during the block cancels the block like Ctrl-C and raises OpsError.
         """
         held = self._acquire(purpose, options.lock_timeout)
         self._locks.append(held)
@@ -236,10 +236,11 @@ class Session:
             if overwritten is not None:
                 copy = restore(self.store, self.project, name, overwritten)
                 lines.append(
-                    f"This run overwrote a newer state, which has been restored. A copy of its own state is in {copy}."
+                    "This run overwrote a newer state, which has been restored. The state that this run wrote was "
+                    f"copied to {copy}."
                 )
                 lines += [f"  only in the copy: {each}" for each in overwritten.unknown]
-        lines.append(f"Compare with the live resources: `scripts/snu preview {name} --refresh`.")
+        lines.append(f"Compare the state with the live resources: `scripts/snu preview {name} --refresh`.")
         return OpsError("\n".join(lines), ExitCode.LOCKED)
 
     def require_latest(self) -> None:
@@ -293,7 +294,7 @@ class Session:
         return f"{doing} {self.stack.name} (engine: {self.engine.name})"
 
     def _engine_environ(self) -> dict[str, str]:
-        """Keep the state's compression, because the CLI converts a state by deleting it before rewriting it."""
+        """Keep the state's compression; to change it, the CLI would delete the state before writing it again."""
         if not self.engine.converts_state:
             return self.environ
         stored = self.observed.stored
@@ -357,7 +358,7 @@ class Session:
         return findings
 
     def refuse_infeasible(self, record: OperationRecord) -> None:
-        """Raises OpsError if the previewed update would fail partway or break a stack that runs on this one.
+        """Raises OpsError if the previewed update would fail partway or break a stack that depends on this one.
 
         Also raises OpsError if a resource that the refresh reported as deleted may still exist, because an update would
         remove it from the state.
@@ -392,7 +393,7 @@ class Session:
                 printer_for(sys.stdout).print([Line.of(f"Restored {each.name}.")])
 
     def check_update(self, options: Options) -> list[Finding]:
-        """Check an update that runs without a preview; returns the changes that no update caused.
+        """Check an update that runs without a preview; returns the changes made outside updates.
 
         Raises OpsError if the update would violate a policy or cannot succeed.
         """

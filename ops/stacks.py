@@ -51,7 +51,7 @@ class Stack:
 
     @property
     def config_file(self) -> Path:
-        """The file that engines read: ``file``, or its copy with the port that this checkout has chosen."""
+        """The file that engines read: ``file``, or a generated copy with this checkout's own port."""
         return config_file(self.project_dir, self.name)
 
     @property

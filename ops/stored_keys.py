@@ -58,7 +58,7 @@ class StoredKeys:
 def store_alerts_access(
     account: Account, keys: StoredKeys, environment: str, outputs: Mapping[str, Any], project_id: str
 ) -> None:
-    """Write the data sources and a key for an environment's crash alerts into their secret.
+    """Write the data sources and a key for an environment's crash alerts to the alerts' secret.
 
     Raises OpsError if the foundation has not created the secret or the application, or lacks the required output.
     """

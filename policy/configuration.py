@@ -19,7 +19,7 @@ _Names = Annotated[list[_Name], Field(min_length=1), limits.Allowed("a list of a
 
 
 class RuleConfiguration(Settings):
-    """The configuration that every rule has."""
+    """The configuration keys that all rules share."""
 
     namespace: ClassVar[str] = ""
 

@@ -89,8 +89,8 @@ def _report_unused(args: StackValidationArgs, report_violation: ReportViolation)
 def _requirements(rule: Rule, configuration: Mapping[str, Any], report_violation: ReportViolation) -> Requirements:
     """The requirements for a rule: from the stack's settings, otherwise from the rule's configuration.
 
-    An invalid configuration is reported once, as a violation: after an exception in a policy, Pulumi leaves processes
-    running.
+    An invalid configuration is reported once, as a violation, because an exception in a policy makes Pulumi leave
+    processes running.
     """
     settings = _settings_requirements()
     if settings is not None:
@@ -106,7 +106,7 @@ def _requirements(rule: Rule, configuration: Mapping[str, Any], report_violation
 
 @cache
 def _settings_requirements() -> Requirements | None:
-    """The requirements from the current stack's settings; None if it has no settings of SNU's program.
+    """The requirements from the current stack's settings; None if the stack does not have SNU's settings.
 
     The settings come from the same configuration that the program receives.
     """

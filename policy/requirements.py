@@ -1,7 +1,7 @@
-"""What a stack's resources must meet, as plain data for the rules.
+"""The requirements that a stack's resources must meet, as plain data for the rules.
 
-`policy.stack_settings` derives it from the settings of SNU's stacks, and `policy.configuration` from the policy pack's
-configuration file for the stacks of other projects.
+`policy.stack_settings` derives them from the settings of SNU's stacks. For the stacks of other projects,
+`policy.configuration` derives them from the policy pack's configuration file.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from infra.settings.models import PolicyExemption
 
 @dataclass(frozen=True)
 class Requirements:
-    """What the rules need to know about a stack. The defaults are for a stack about which nothing is known."""
+    """What the rules need to know about a stack. The defaults apply if nothing is known about it."""
 
     protect: bool = False
     """Whether all resources must be protected."""

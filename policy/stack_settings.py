@@ -36,7 +36,7 @@ def _registry_namespaces(settings: EnvironmentSettings | FoundationSettings) -> 
 
 
 def _permission_sets(settings: EnvironmentSettings | FoundationSettings) -> dict[str, Collection[str]]:
-    """Deploying requires creating and deleting."""
+    """The exceptions to `least-privilege`: deploying requires creating and deleting resources."""
     if isinstance(settings, EnvironmentSettings):
         return {}
     databases = ["RelationalDatabasesFullAccess"] if settings.opens_databases else []

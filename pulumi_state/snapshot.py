@@ -60,7 +60,7 @@ class ResourceState:
         return urns.name_of(self.urn)
 
     def with_secrets(self, outputs: PropertyMap) -> PropertyMap:
-        """Mark outputs from secret inputs, and outputs in ``additional_secret_outputs``, as secret."""
+        """Mark as secret the outputs whose inputs are secret and those in ``additional_secret_outputs``."""
         marked = carry_secrets(outputs, self.inputs)
         named = (key for key in self.additional_secret_outputs if key in marked)
         return marked | {key: make_secret(unwrap(marked[key])) for key in named}

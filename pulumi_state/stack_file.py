@@ -80,7 +80,7 @@ def is_secure(value: Any) -> bool:
 
 
 def _problems(document: Document) -> Iterator[YamlProblem]:
-    """Yield the problems in a file's content rather than its syntax."""
+    """Yield the problems with a file's content, as opposed to its syntax."""
     values = document.values
     for key in values:
         if key not in _KEYS:
@@ -93,7 +93,7 @@ def _problems(document: Document) -> Iterator[YamlProblem]:
         return
     if not isinstance(config, dict):
         yield _problem(
-            document, ("config",), "no mapping", "write the stack's settings below it, as `key: value` lines"
+            document, ("config",), "no mapping", "write the stack's settings below `config`, as `key: value` lines"
         )
         return
     for key, value in config.items():

@@ -53,7 +53,7 @@ class StackReader:
         file = StateFile(self._store, parts[1] if len(parts) == 3 else self._project, parts[-1])
         snapshot = self.snapshot(file)
         if snapshot is None:
-            raise PulumiError(f"the stack {name} has no state, and so no outputs; bring it up first")
+            raise PulumiError(f"the stack {name} has no state and therefore no outputs; deploy it first")
         return snapshot.stack_outputs()
 
 

@@ -21,7 +21,7 @@ from pulumi_state.snapshot import PendingOperation, Snapshot, resource_from_json
 from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, checkpoints, layout, open_store
 
 _VERSION = 3
-"""Checkpoint version. The CLI writes 4, with a list of ``features``, for a state that older CLIs cannot read."""
+"""Checkpoint version. The CLI writes version 4, with a list of ``features``, for states that older CLIs cannot read."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ _MOST_BYTES = 1024 * 1024
 _MOST_LEVELS = 32
 _SHOWN_PROBLEMS = 20
 _EXACT = 2**53
-"""The limit for exact integers in floating-point JSON numbers, which the CLI uses to pass values."""
+"""Integers beyond this limit lose precision, because the CLI passes numbers as floating-point JSON."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", "a byte order mark"),
@@ -137,7 +137,7 @@ def parse(content: bytes | str, name: str) -> Document:
 
 
 def reads_as_written(text: str) -> bool:
-    """Return whether every YAML reader interprets an unquoted string as that string."""
+    """Return whether every YAML reader interprets the unquoted text as this string."""
     value, problem = _resolve(text)
     return value == text and problem is None
 

@@ -29,8 +29,8 @@ class Limit:
     firm: bool = True
     """Whether values outside the range are rejected.
 
-    False if sources contradict each other or the figure is second-hand: such values cause a warning, and the local
-    Scaleway accepts them.
+    False if sources contradict each other or the figure is second-hand. Values outside the range then cause only a
+    warning, and the local Scaleway accepts them.
     """
     note: str = ""
 

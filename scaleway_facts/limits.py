@@ -137,7 +137,7 @@ LOG_RETENTION_DAYS = Limit(subject="Retention of logs", least=1, most=365, unit=
 MEMORY_BY_CPU = {2000: MEMORY_OF_2000_MVCPU}
 """The API's memory limits, by CPU in mvCPU."""
 _MEMORY_PER_MVCPU = (1, 4)
-"""Range of MB per mvCPU, derived from the limit for 2000 mvCPU. The sizes of all containers in the
+"""Range of MB per mvCPU, derived from the limit for 2000 mvCPU. All containers in the
 stack that this project replaces are within it."""
 
 

@@ -69,8 +69,8 @@ class Placeholders:
     def config(self, config: Mapping[str, Any], project: str) -> tuple[dict[str, str], list[str]]:
         """A stack file's ``config`` as programs receive it, and its secret keys.
 
-        Encrypted values have different placeholders if their ciphertexts differ. Images that Pulumi would build are
-        pinned, because a build requires Docker and a Git repository.
+        Encrypted values have different placeholders if their ciphertexts differ. Images set to `build` get a
+        placeholder version and digest, because a build requires Docker and a Git repository.
         """
         values: dict[str, str] = {}
         secret_keys = []
@@ -95,7 +95,7 @@ class Placeholders:
         return base64.b64encode(json.dumps(document).encode()).decode()
 
     def source(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The result of a data source lookup: its arguments plus the remaining properties of its type."""
+        """The result of a data source lookup: its arguments, plus placeholders for the type's other properties."""
         name = " ".join(str(arguments[key]) for key in ("origin", "type", "name") if arguments.get(key))
         return {
             "id": self.text(f"id of data source {name}"),
@@ -105,13 +105,13 @@ class Placeholders:
     # --- resources --------------------------------------------------------------------------------------
 
     def id(self, type_: str, name: str, inputs: Mapping[str, Any]) -> str:
-        """A resource's ID: a placeholder, except that a zone's ID is its name, because programs compare it."""
+        """A resource's ID: for a zone, its name, because programs compare it; otherwise a placeholder."""
         if type_ == ZONE.token:
             return f"{unwrap(inputs.get('subdomain'))}.{unwrap(inputs.get('domain'))}"
         return self.text(f"id of {name}")
 
     def outputs(self, type_: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """A provider resource's outputs: its inputs plus the remaining properties of its type."""
+        """A provider resource's outputs: its inputs, plus placeholders for the type's other properties."""
         outputs = dict(inputs)
         for key, facts in schema.outputs_of(type_).items():
             if outputs.get(key) is None:
@@ -140,7 +140,7 @@ class Placeholders:
         return UNKNOWN_TEXT if value is UNKNOWN else value
 
     def hidden(self, value: Any) -> Any:
-        """Like ``shown``, for a value that is secret as a whole."""
+        """Like ``shown``, for a value that is entirely secret."""
         return self._shown_secret(value)
 
     def _shown_secret(self, value: Any) -> Any:
@@ -156,7 +156,7 @@ class Placeholders:
 
 
 def _with_pinned_images(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The configuration with a placeholder version and digest for each image that is set to `build`."""
+    """The configuration with a placeholder version and digest for each image set to `build`."""
     images = config.get(_IMAGES)
     if images == _BUILD:
         images = dict.fromkeys(_image_names(config), _BUILD)

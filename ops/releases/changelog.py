@@ -1,6 +1,7 @@
-"""A changelog of each app's commits between two sets of images, found by content version.
+"""A changelog of each app's commits between two sets of images.
 
-It can be formatted as plain text (terminal, commit message), Markdown (pull request) or Slack markup.
+Commits are identified by their images' content versions. The changelog can be formatted as plain text
+(terminal, commit message), Markdown (pull request) or Slack markup.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _CUT = ": the clone is shallow (`git fetch --unshallow --tags`)"
 _MAX_COMMITS = 50
 """Maximum number of commits listed per app."""
 _SEARCHED_RELEASES = 20
-"""Number of releases per stack whose history is also searched: the checked-out history may lack a hotfix."""
+"""Number of releases per stack whose history is also searched, since the checked-out history may lack a hotfix."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _commits(changes: list[ImageChange], style: _Style, prefix: str) -> Iterator
 def changelog(
     title: str, folder: Path, stacks: Collection[str], before: Mapping[str, Image], after: Mapping[str, Image]
 ) -> Changelog:
-    """``folder``: any folder in the repository with the image sources; ``stacks``: also search their releases."""
+    """``folder``: any folder in the repository with the image sources; ``stacks``: whose releases to search."""
     changed = [name for name in sorted(after) if before.get(name) != after[name]]
     search = _Search.of(folder, stacks) if changed else None
     return Changelog(title, [_change(search, name, before.get(name), after[name]) for name in changed])

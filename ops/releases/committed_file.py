@@ -34,7 +34,7 @@ class CommittedFile:
     def require_clean(self, change: Callable[[Any], None] = lambda _config: None) -> None:
         """Raises OpsError if the file has uncommitted changes or no Git user is configured.
 
-        ``change`` is the change to be committed, which an earlier run may already have written.
+        ``change`` is the change to be committed; an earlier run may already have written it to the file.
         """
         if not self.repository.is_committed(self._path) and not self._has_only(change):
             raise OpsError(

@@ -15,7 +15,7 @@ from ops.releases.tags import Releases
 
 @dataclass(frozen=True)
 class Hotfix(ReleasedBranch):
-    """A hotfix branch. It contains the stack's latest release, which may come from this branch."""
+    """A hotfix branch. It contains the stack's latest release, which may have been made from it."""
 
     stack: str
 
@@ -41,7 +41,7 @@ def find(project: Path, stack: str, environ: Mapping[str, str]) -> Hotfix:
     release = Releases(repository).newest(stack)
     if release is None:
         raise OpsError(
-            f"This clone has no release tag of {stack} from which {expected} could start. Run `git fetch --tags`. "
+            f"This clone has no release tag of {stack} to start {expected} from. Run `git fetch --tags`. "
             "Nothing was changed.",
             ExitCode.USAGE,
         )

@@ -18,7 +18,7 @@ _MAX_UPDATES = 50
 def require_not_older(session: Session) -> None:
     """Raises OpsError with code REFUSED if the last update deployed a descendant of the current commit.
 
-    The caller must have locked the stack. A commit that exists neither in the repository nor in its origin is ignored.
+    The caller must have locked the stack. A deployed commit that exists neither locally nor in the origin is ignored.
     """
     try:
         updates = updates_of(session.store, session.project, session.stack.name, _MAX_UPDATES)

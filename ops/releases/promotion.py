@@ -93,7 +93,7 @@ class ImageChoice:
     """Images that only the source runs."""
 
     def since(self, committed: CommittedFile) -> ImageChoice:
-        """The choice relative to the last commit: an earlier run may have left the target's file uncommitted."""
+        """The choice relative to the last commit, since an earlier run may have left changes uncommitted."""
         written = {
             name: image for name, image in self.taken.items() if committed.is_altered_by(put_images({name: image}))
         }

@@ -28,7 +28,7 @@ class PublishedReference:
 def push_commit(remote: Remote, branch: str) -> PublishedReference:
     """Push the checked-out commit to a remote branch.
 
-    If an earlier attempt of the same run pushed a commit with the same content, that commit is checked out and used.
+    If an earlier attempt of the same run already pushed a commit with the same content, checks out that commit instead.
     Raises OpsError with code REFUSED if somebody else has pushed to the branch.
     """
     head, published = remote.head, remote.find(_HEADS + branch)
@@ -49,7 +49,7 @@ def push_commit(remote: Remote, branch: str) -> PublishedReference:
 
 
 def _earlier_attempt(remote: Remote, head: str, published: str) -> str | None:
-    """The corresponding commit on the remote, unless somebody else has committed on top of it."""
+    """The commit on the remote with the same content as ``head``; None if somebody else has pushed since."""
     tree, committer = remote.repository.tree(head), remote.committer
     for commit in remote.repository.history(published, hidden=[head]):
         if commit.tree == tree:

@@ -57,7 +57,7 @@ def _recorded(stack: Stack, plan: Plan) -> Release:
 
 
 def _commit(stack: Stack, plan: Plan) -> str:
-    """The plan's commit, or else the checked-out commit, which the apply has verified to have the same files."""
+    """The plan's commit or, if this clone lacks it, the checked-out commit, whose files ``apply`` has verified."""
     repository = git.find_repository(stack.project_dir, "releases are Git tags.")
     return repository.commit(plan.commit) or repository.commit("HEAD") or plan.commit
 

@@ -73,7 +73,10 @@ class Releases:
         return max((each[2] for each in parts if each is not None and each[1] == day), default=0) + 1
 
     def _tagger(self, by: str) -> tuple[str, str] | None:
-        """Name and email; None for the Git user. If none is configured, as in CI, the applier and host are used."""
+        """The tagger's name and email; None for the Git user.
+
+        Without a Git user, as in CI, the tagger is the applier at this host.
+        """
         if self._repository.identity() is not None:
             return None
         name = "".join(character for character in by if character not in "<>\n\0").strip() or getpass.getuser()

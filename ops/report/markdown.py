@@ -136,7 +136,7 @@ class _Item:
     name: str
     type: str = ""
     note: str = ""
-    """Markdown after the name, such as why it is replaced."""
+    """Markdown after the name, such as the reason for a replacement."""
     changes: list[str] = field(default_factory=list)
     """The diff lines of each changed property, most important first."""
     kept: int = 0
@@ -149,7 +149,7 @@ class _Item:
 
     @property
     def cost(self) -> int:
-        """Maximum number of characters for its frame and its name, in Markdown or as HTML in a fold's summary."""
+        """Maximum number of characters for the frame and the name (in Markdown, or in HTML for a fold's summary)."""
         return max(len(self.head), len(self.summary)) + _FRAME_COST
 
     @property
@@ -181,9 +181,9 @@ class _Section:
     title: str
     items: list[_Item]
     count: str
-    """Follows the number in the headline."""
+    """The text after the number in the headline."""
     plain: bool = False
-    """Whether it is never folded."""
+    """Whether the resources are never folded."""
     of_properties: bool = False
     """Whether properties are counted instead of resources."""
     kept: int = 0
@@ -296,7 +296,7 @@ def _diff_lines(change: Change, versions: Versions) -> str:
 
 
 def _fill(sections: Sequence[_Section], room: int) -> None:
-    """Choose what fits: first deletions and replacements with their properties, then other names, then the rest.
+    """Choose what fits: deletions and replacements with their properties, then other resources, then their properties.
 
     Lists are cut from the end.
     """

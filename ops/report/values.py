@@ -57,7 +57,7 @@ def shown(value: Any) -> str:
 
 
 def shown_both(old: Any, new: Any, versions: Versions = NO_VERSIONS) -> tuple[str, str]:
-    """Two values formatted as in ``shown``; long values with a common prefix start shortly before they differ.
+    """Two values formatted as in ``shown``; long values with a common prefix are cut to start just before they differ.
 
     Two digests of the same image are shortened to ``api v1`` and ``v2 (a01b67)``, using known versions.
     """

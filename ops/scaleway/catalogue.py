@@ -1,8 +1,8 @@
 """The catalogue of resource kinds: how each is named, listed, distinguished, identified and billed.
 
-Recovery, adoption, drift detection, preview sweeps, image clean-up and cost estimates all query it, so a single new
-entry supports a type in all of them. Paths and fields follow Scaleway's API reference, and ids have the same form as in
-pulumiverse-scaleway.
+Recovery, adoption, drift detection, preview sweeps, image clean-up and cost estimates all query it, so one new entry
+adds support for a type to all of them. Paths and fields follow Scaleway's API reference, and ids have the same form as
+in pulumiverse-scaleway.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class ResourceKind:
     compared: tuple[str, ...] = ()
     """Additional properties by which recovery recognizes a resource from an interrupted creation."""
     recognize: Callable[[Client, Object, Properties], bool] | None = field(default=None, repr=False)
-    """How recovery recognizes it if its properties do not correspond directly to API fields."""
+    """How recovery recognizes a resource whose properties do not correspond directly to API fields."""
     only_once: str = ""
-    """The value that Scaleway returns only on creation; an object is useless if that value was lost."""
+    """The value that Scaleway returns only on creation; without it, the object is useless."""
 
     @property
     def noun(self) -> str:

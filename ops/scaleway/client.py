@@ -84,7 +84,7 @@ class Client:
         self.close()
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, retry: bool = True) -> Object:
-        """``retry``: set to false by callers that poll."""
+        """Callers that poll set ``retry`` to False."""
         return self._request("GET", path, query=query, retry=retry)
 
     def post(self, path: str, body: Object | None = None, headers: Mapping[str, str] | None = None) -> Object:
@@ -95,7 +95,7 @@ class Client:
         return self._request("PATCH", path, body)
 
     def delete(self, path: str, body: Object | None = None) -> None:
-        """Delete an object, or the one specified in ``body``; also succeeds if it is already gone."""
+        """Delete an object, or the one specified in ``body``; succeeds even if it no longer exists."""
         try:
             self._request("DELETE", path, body)
         except ScalewayError as error:

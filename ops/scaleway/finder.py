@@ -19,7 +19,7 @@ _GONE = frozenset({"deleting", "deleted", "destroyed", "scheduled_for_deletion"}
 
 
 class Finder:
-    """Queries based on the catalogue. Raises OpsError if Scaleway refuses to list objects; nothing was changed."""
+    """Queries based on the catalogue. Raises OpsError if Scaleway refuses to list objects; queries change nothing."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -60,7 +60,7 @@ class Account:
         return f"{access_key}@{project_id}" if project_id else access_key, self._profile.secret_key
 
     def storage_endpoint(self) -> str:
-        """The object storage endpoint; starts the local Scaleway's object storage. Raises OpsError if that fails."""
+        """The object storage endpoint. Starts the local Scaleway's object storage; raises OpsError if that fails."""
         if not self._stack.is_local:
             return f"https://s3.{self.region}.scw.cloud"
         deadline = time.monotonic() + _STORAGE_SECONDS

@@ -20,8 +20,8 @@ def connect(
 ) -> dict[str, str]:
     """The variables that an engine and a store need to connect to the backend in ``document``.
 
-    ``own_key`` is the user's key, for a bucket without its own. Raises OpsError if this machine's address must be added
-    to the database's ACL but is unknown.
+    ``own_key`` is the user's key, used for a bucket if the document contains no key. Raises OpsError if this machine's
+    address must be added to the database's ACL but is unknown.
     """
     variables = dict(document.environment(own_key))
     if document.certificate:

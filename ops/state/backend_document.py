@@ -98,7 +98,10 @@ class BackendDocument(BaseModel):
         return json.dumps({key: value for key, value in values.items() if value}, indent=2).encode()
 
     def environment(self, own_key: tuple[str, str]) -> Mapping[str, str]:
-        """The engine's environment variables; ``own_key`` is the user's key, for a bucket without its own."""
+        """The engine's environment variables.
+
+        ``own_key`` is the user's key, used for a bucket if the document contains no key.
+        """
         variables = {BACKEND_URL: self.url, PASSPHRASE: self.passphrase.get_secret_value()}
         if self.url.startswith("s3://"):
             access, secret = (self.access_key, self.secret_key.get_secret_value()) if self.access_key else own_key

@@ -128,7 +128,7 @@ def publish_to(stack: Stack, environ: Mapping[str, str], document: BackendDocume
 
 
 def publish_again(stack: Stack, environ: Mapping[str, str], say: Say) -> None:
-    """Write a foundation's outputs, after an update, to the backend of each environment that has one.
+    """After an update, write a foundation's outputs to the backend of each environment that has one.
 
     Failures are reported but not raised, since the foundation itself is up to date.
     """

@@ -87,14 +87,14 @@ def _verify(client: S3Client, name: str) -> None:
     ]
     if problems:
         raise OpsError(
-            f"The bucket {name} {' and '.join(problems)}, although it was just configured otherwise. Check it in "
+            f"The bucket {name} {' and '.join(problems)}, although its configuration was just set. Check it in "
             "Scaleway's console before writing any state to it.",
             ExitCode.FAILED,
         )
 
 
 def ensure_policy(storage: Storage, name: str, owner: str, user: str, reader: str) -> list[str]:
-    """Limit a bucket to use by ``user``, reads by ``reader`` and full access by its owners; returns the changes made.
+    """Grant access only to ``user`` (use), ``reader`` (read) and the bucket's owners (full); returns the changes made.
 
     Principals are ``application_id:…`` or ``user_id:…``. Owners already in the policy are kept.
     """

@@ -54,7 +54,7 @@ def temporary_until(description: str) -> datetime | None:
 
 
 def opened_by_runs(rules: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:
-    """The networks in an ACL's unexpired rules that were added by runs, with their expiry times."""
+    """The networks that runs have added to an ACL, with their expiry times; expired rules are ignored."""
     validity = {str(rule.get("ip")): temporary_until(str(rule.get("description", ""))) for rule in rules}
     now = datetime.now(UTC)
     return {ip: until for ip, until in validity.items() if until is not None and until > now}
@@ -71,7 +71,7 @@ def public_address(stack: Stack, environ: Mapping[str, str]) -> str:
     except ValueError:
         source = PUBLIC_ADDRESS if given else _ADDRESS_SERVICE
         raise OpsError(
-            f"{source} returned {address[:40]!r} as this machine's public address; expected an IPv4 address. Set "
+            f"Expected this machine's public IPv4 address from {source}, found {address[:40]!r}. Set "
             f"{PUBLIC_ADDRESS} to the correct address.",
             ExitCode.ENVIRONMENT,
         ) from None
@@ -212,14 +212,17 @@ def open_while_running(stack: Stack, environ: Mapping[str, str], instance_id: st
 
 @dataclass(frozen=True)
 class _Users:
-    """The local processes that use this access, each with a shared lock on a file; the last removes access and file."""
+    """The local processes that use this access, each with a shared lock on a file.
+
+    The last process to leave removes the access and the file.
+    """
 
     file: Path
     descriptor: int
 
     @classmethod
     def of(cls, instance_id: str) -> _Users:
-        """Join the users, waiting if the last user is still leaving."""
+        """Add this process, waiting if the last process is still leaving."""
         file = Path(tempfile.gettempdir()) / f"snu-{os.getuid()}-{instance_id.rpartition('/')[2]}.lock"
         while True:
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -230,7 +233,7 @@ class _Users:
             os.close(descriptor)  # the last user has since removed this file
 
     def leave(self, access: TemporaryAccess | None = None) -> None:
-        """Leave the users; the last one closes ``access``."""
+        """Remove this process; the last one closes ``access``."""
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -240,7 +243,7 @@ class _Users:
             if access is not None:
                 access.close()
         except ScalewayError as error:
-            _warn(f"the address was not removed from the database's allowed addresses: {error}. It will expire.")
+            _warn(f"the address was not removed from the database's allowed addresses: {error}. The rule will expire.")
         self.file.unlink(missing_ok=True)
 
 

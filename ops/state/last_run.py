@@ -1,4 +1,4 @@
-"""A copy of the state left by the last ``snu`` run, for detecting that a run without a lock has overwritten it.
+"""A copy of the state left by the last ``snu`` run, used to detect that a run without a lock has overwritten it.
 
 The Pulumi CLI writes the state unconditionally. If a paused CLI resumes after its lock was removed and another run has
 finished, it overwrites the newer state with its own old one (docs/adr/0022-fencing.md).

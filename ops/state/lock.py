@@ -1,8 +1,8 @@
 """The lock of one stack, required for every operation that reads a state in order to change it.
 
-Pulumi locks a stack only while changing it and does not wait for other owners, so the checks of an ``apply`` could be
-out of date by then. This lock uses conditional writes, and its owner renews it while running. Other runs wait for this
-lock and for Pulumi's own locks.
+Pulumi's own lock is not sufficient: it covers only the change, not the checks that ``apply`` makes beforehand, and
+Pulumi does not wait for other owners. This lock uses conditional writes, and its owner renews it while running. Other
+runs wait for this lock and for Pulumi's own locks.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Liveness(Enum):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the lock is stale, so that ``snu unlock`` removes it."""
+        """Whether the lock is stale and can be removed with ``snu unlock``."""
         return self in (Liveness.ENDED, Liveness.SILENT, Liveness.STALLED)
 
 
@@ -133,7 +133,7 @@ class _Record:
 
 
 class _UnreadableError(Exception):
-    """A lock that is damaged or has another version; the message describes the owner."""
+    """A lock is damaged or has an unsupported version; the message describes the owner."""
 
 
 def locks_of(store: Store, project: str, stack: str) -> list[Lock]:
@@ -352,7 +352,7 @@ class HeldLock:
         self._change(engine=Process.from_pid(pid))
 
     def renew(self) -> bool:
-        """Renew the lock; returns False if we are known to have lost it."""
+        """Renew the lock; returns False if the lock is known to be lost."""
         self._change(renewals=self._record.renewals + 1)
         return not self.lost
 

@@ -61,7 +61,7 @@ class Move:
             )
 
     def run(self) -> None:
-        """Move the state; run ``check`` first, and lock the stack. Raises OpsError and StoreError."""
+        """Move the state. The caller must have run ``check`` and locked the stack. Raises OpsError and StoreError."""
         state = self._state_in(self.source)
         if state is not None:
             self._mark()
@@ -77,7 +77,10 @@ class Move:
 
     @property
     def _marker(self) -> str:
-        """Key of the marker that is in the target until the move is finished; until then, its state is only a copy."""
+        """Key of the marker that the target contains until the move is finished.
+
+        A state with a marker is only a copy.
+        """
         return f"{layout.snu_prefix('moving', self.project, self.stack)}.json"
 
     def _is_ours(self) -> bool:
@@ -154,7 +157,7 @@ class Move:
 
 
 def carry_published(source: Store, target: Store, project: str, foundation: str) -> bool:
-    """Copy the foundation's published outputs along with an environment; returns whether anything was copied."""
+    """Copy the foundation's published outputs to an environment's new backend; returns whether anything was copied."""
     stored = checkpoints.find(source, project, foundation)
     if stored is None or checkpoints.find(target, project, foundation) is not None:
         return False

@@ -1,8 +1,8 @@
 """Publishes a foundation's outputs to the backends of its environments.
 
-An environment refers to its foundation through a stack reference, which is read from the environment's own backend. To
-avoid requiring access to the foundation's state, that backend contains a stack with the foundation's name and only its
-outputs.
+An environment refers to its foundation through a stack reference, which is read from the environment's own backend.
+That backend contains a stack with the foundation's name and outputs but no resources, so environments need no access to
+the foundation's state.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class StateSize:
 
     bytes: int
     limit: int | None
-    """The limit, or None if the backend has no relevant one."""
+    """None if the backend has no relevant limit."""
 
     @property
     def share(self) -> float:

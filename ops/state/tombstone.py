@@ -1,4 +1,4 @@
-"""The tombstone of a moved state in its former backend, where commands then refuse to change the stack."""
+"""The tombstone that a moved state leaves in its former backend; commands that find it refuse to change the stack."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tombstone_key(project: str, stack: str) -> str:
 
 
 def archived_state_key(project: str, stack: str) -> str:
-    """The key of the copy of the state that was archived by the move."""
+    """The key under which a move archives a copy of the state."""
     return f"{layout.snu_prefix(_KIND, project, stack)}.checkpoint.json"
 
 

@@ -14,7 +14,7 @@ _DEFAULT_PORT = 5432
 def address_of(backend_url: str) -> str:
     """Return a backend's address with only its identifying parts, such as a bucket's endpoint or a database's table.
 
-    The result does not include an invalid address, since it may contain a password.
+    An invalid address is not returned, since it may contain a password.
     """
     if backend_url.startswith(_FILE):
         return f"{_FILE}{folder_of(backend_url)}"

@@ -52,7 +52,7 @@ def find(store: Store, project: str, stack: str) -> StoredCheckpoint | None:
 
 
 def stacks_in(store: Store, project: str) -> dict[str, datetime]:
-    """Return the stacks with a state in a store and the time of each last write. Raises StoreError, like ``find``."""
+    """Return the stacks with a state in a store, and when each was last written. Raises StoreError, like ``find``."""
     require_layout(store)
     prefix = layout.checkpoint(project, "").removesuffix(layout.CHECKPOINT)
     stacks = {}

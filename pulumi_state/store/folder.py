@@ -104,7 +104,7 @@ class FolderStore:
             raise StoreError(f"{path} cannot be removed: {error.strerror}") from error
 
     def age(self, key: str) -> timedelta | None:
-        """Return the time since the last write by the file system's clock (on a network, the server's clock)."""
+        """Return the time since the last write, as measured by the file system's clock (the server's, on a network)."""
         try:
             written = self.path(key).stat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
@@ -129,9 +129,9 @@ class FolderStore:
         return sorted(entries, key=lambda entry: entry.key)
 
     def remove_broken_attributes(self, *prefixes: str) -> None:
-        """Remove ``.attrs`` files of the CLI that are not valid JSON; a killed CLI may leave such files.
+        """Remove the CLI's ``.attrs`` files that are not valid JSON; a killed CLI may leave them behind.
 
-        The CLI cannot read an object that has such a file, but it can read an object without one. Raises StoreError.
+        The CLI cannot read an object with an invalid ``.attrs`` file, but can read one without. Raises StoreError.
         """
         for path in self.path(_PULUMI).rglob(f"*{_ATTRIBUTES}"):
             key = path.relative_to(self._root).as_posix()

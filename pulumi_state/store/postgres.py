@@ -68,7 +68,7 @@ class PostgresStore:
             raise StoreError(f"{self.address} has options that PostgreSQL does not support") from None
 
     def _create(self, table: str) -> None:
-        """Create the table as the CLI does; an existing table requires only permission to use it."""
+        """Create the table as the CLI does; if it exists, only permission to use it is required."""
         from psycopg import errors, sql
 
         self._names = {"table": sql.Identifier(table), "index": sql.Identifier(f"{table}_key_prefix_idx")}
@@ -171,7 +171,7 @@ class PostgresStore:
 
 
 def _write_statement(key: str, data: str, expected: str | None) -> tuple[str, list[str]]:
-    """Return the statement for writing an object, and its values; the statement returns a row if it writes one."""
+    """Return the statement that writes an object, and its values; it returns a row if the object was written."""
     insert = "INSERT INTO {table} (key, data) VALUES (%s, %s) ON CONFLICT (key) DO "
     if expected is None:
         return f"{insert}UPDATE SET data = EXCLUDED.data, updated_at = now() RETURNING key", [key, data]

@@ -56,8 +56,8 @@ class Store(Protocol):
 
         ``expected`` is the tag that the object must have, or ``ABSENT``. Raises ``ConflictError`` if the tag differs;
         of several writers with the same expectation, only one succeeds. If the object already has this content, the
-        write also succeeds, which makes it possible to repeat a write after a lost response. Writers that must exclude
-        each other must therefore write different content.
+        write also succeeds, so a write can be repeated if its response was lost. Writers that must exclude each other
+        must therefore write different content.
         """
         ...
 
@@ -74,7 +74,7 @@ class Store(Protocol):
         ...
 
     def age(self, key: str) -> timedelta | None:
-        """Return the time since the object's last write by the store's own clock, or None if it does not exist."""
+        """Return the time since the last write, as measured by the store's own clock, or None if there is no object."""
         ...
 
     def entries(self, prefix: str) -> list[Entry]:

@@ -122,7 +122,7 @@ def test_components_with_their_former_types_keep_their_resources(lab: Lab, snu: 
 
 def test_a_renamed_app_whose_container_gets_its_new_name(lab: Lab, snu: Snu) -> None:
     rename(lab, "admin", "console")
-    says = f"console-domain would get the domain {HOST}, still used by admin-domain"
+    says = f"console-domain would use the domain {HOST}, which admin-domain still uses"
     for command in (("preview",), ("up", "--yes")):
         refused = snu(*command, expect=ExitCode.SETTINGS)
         check_clear(refused, says, "set `renamedFrom: admin` under snu:apps.console in Pulumi.local.yaml")
@@ -183,7 +183,7 @@ def test_a_host_that_moves_to_another_app_takes_two_updates(lab: Lab, tmp_path: 
     app_host = lab.project.config(STACK)["snu:apps"]["app"]["host"]
     lab.project.change(STACK, lambda config: config["snu:apps"]["antivirus"].pop("host"))
     lab.project.change(STACK, lambda config: config["snu:apps"]["tasks"].update(host="antivirus.local.snu.localhost"))
-    check_clear(snu("preview", expect=ExitCode.SETTINGS), "in a separate update first")
+    check_clear(snu("preview", expect=ExitCode.SETTINGS), "in one update, then give it to")
     lab.project.change(STACK, lambda config: config["snu:apps"]["tasks"].pop("host"))
     snu.up()
     lab.project.change(STACK, lambda config: config["snu:apps"]["tasks"].update(host="antivirus.local.snu.localhost"))

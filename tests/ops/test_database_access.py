@@ -161,6 +161,6 @@ def test_a_key_that_may_not_open_is_reported(
 
 @pytest.mark.parametrize("given", ["203.0.113", "::1", "203.0.113.0/24", "office"])
 def test_a_public_address_is_an_ipv4_address(given: str) -> None:
-    with pytest.raises(OpsError, match="SNU_PUBLIC_ADDRESS returned"):
+    with pytest.raises(OpsError, match="public IPv4 address from SNU_PUBLIC_ADDRESS, found"):
         public_address(_REAL, {"SNU_PUBLIC_ADDRESS": given})
     assert public_address(_REAL, {"SNU_PUBLIC_ADDRESS": " 203.0.113.9 "}) == "203.0.113.9"

@@ -70,7 +70,7 @@ def test_a_branch_that_lacks_what_production_runs(repository: pygit2.Repository)
 
 
 def test_other_branches_are_not_hotfixes(repository: pygit2.Repository) -> None:
-    with pytest.raises(OpsError, match="no release tag of production from which production_hotfix could start"):
+    with pytest.raises(OpsError, match="no release tag of production to start production_hotfix from"):
         found(repository)
     repository.set_head("refs/heads/main")
     with pytest.raises(OpsError, match="must be on the branch production_hotfix, but main is checked out"):

@@ -52,7 +52,7 @@ def test_a_rename_is_recognized() -> None:
         step("delete", "admin", catalogue.RECORD, record("admin"), {}),
         step("delete", "admin", catalogue.CONTAINER_DOMAIN, host("admin.z.dev"), {}),
     )
-    assert "console-record would get the record admin.z.dev, still used by admin-record" in said
+    assert "console-record would use the record admin.z.dev, which admin-record still uses" in said
     assert said.count("set `renamedFrom: admin` under snu:apps.console in Pulumi.stage.yaml") == 1
 
 
@@ -61,12 +61,12 @@ def test_a_host_that_moves_or_is_exchanged_is_refused() -> None:
         step("delete", "a", catalogue.CONTAINER_DOMAIN, host("a.z"), {}),
         step("replace", "b", catalogue.CONTAINER_DOMAIN, host("b.z"), host("a.z")),
     )
-    assert "Remove the name from a-domain in a separate update first" in moved
+    assert "Remove the name from a-domain in one update, then give it to b-domain in the next." in moved
     exchanged = refusal(
         step("replace", "a", catalogue.CONTAINER_DOMAIN, host("a.z"), host("b.z")),
         step("replace", "b", catalogue.CONTAINER_DOMAIN, host("b.z"), host("a.z")),
     )
-    assert exchanged.count("would get the domain") == 2
+    assert exchanged.count("would use the domain") == 2
 
 
 def test_what_is_not_known_yet_is_no_collision() -> None:
