@@ -185,7 +185,7 @@ class Api:
         try:
             response = self._get(host, "/")
         except httpx.TransportError as error:
-            return f"no answer ({error})"
+            return f"no response ({error})"
         return "" if response.status_code < 500 else f"answered {response.status_code}"
 
     def wrong_version(self, host: str, path: str, expected: str) -> str:
@@ -198,7 +198,7 @@ class Api:
         try:
             response = self._get(host, path)
         except httpx.TransportError as error:
-            return f"no answer ({error})"
+            return f"no response ({error})"
         if self._local and _PAGE_HEADER in response.headers and response.status_code < 500:
             return ""
         if response.status_code != 200:

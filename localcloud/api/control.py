@@ -190,7 +190,7 @@ class Control:
     def _storage_status(self, query: Query, body: dict[str, Any]) -> dict[str, Any]:
         storage = self._object_storage
         if storage is None:
-            raise plain(409, "object storage is off: start the local Scaleway with --object-storage-port")
+            raise plain(409, "object storage is off: restart the local Scaleway with --object-storage-port PORT")
         return {"url": storage.url, "running": storage.is_running(), "ready": storage.is_ready()}
 
     @property

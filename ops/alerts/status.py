@@ -130,8 +130,8 @@ def _project_id(account: Account, environment: str) -> str:
     secrets = account.secrets_named(name)
     if len(secrets) != 1:
         raise OpsError(
-            f"the API key can see {len(secrets)} secrets named {name}; expected exactly one. `scripts/snu up` on "
-            "the foundation creates it.",
+            f"the API key can see {len(secrets)} secrets named {name}; expected exactly one. Update the "
+            "environment's foundation with `scripts/snu up`, which creates it.",
             ExitCode.ENVIRONMENT,
         )
     return secrets[0].project_id

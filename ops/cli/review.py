@@ -68,7 +68,7 @@ def touched(
     timeout: option.EvaluationTimeout = _TIMEOUT_SECONDS,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """List the stacks affected by a change, so they can be previewed. --json prints a list for a job matrix."""
+    """List the stacks affected by a change, so they can be previewed. --json prints a list for a GitHub Actions job matrix."""
     from ops.commands import diff as diff_commands
 
     return diff_commands.touched(cwd, revisions, exclude or [], as_json=json, timeout=timeout)

@@ -27,6 +27,7 @@ from typing import Any
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.report.progress import spinner_for
+from ops.report.text import safe
 from ops.scaleway.catalogue import DATABASE_ACL, DATABASE_INSTANCE
 from ops.scaleway.client import Client, ScalewayError
 from ops.scaleway.list_call import ListCall
@@ -71,7 +72,7 @@ def public_address(stack: Stack, environ: Mapping[str, str]) -> str:
     except ValueError:
         source = PUBLIC_ADDRESS if given else _ADDRESS_SERVICE
         raise OpsError(
-            f"Expected this machine's public IPv4 address from {source}, found {address[:40]!r}. Set "
+            f"Expected this machine's public IPv4 address from {source}, found {safe(address[:40])}. Set "
             f"{PUBLIC_ADDRESS} to the correct address.",
             ExitCode.ENVIRONMENT,
         ) from None

@@ -37,7 +37,7 @@ def publish(store: Store, project: str, stack: str, outputs: Mapping[str, Any]) 
             raise OpsError(
                 f"{store.address} has a state for {stack} with {len(resources)} resources; expected only the "
                 "foundation's outputs. The foundation's own state does not belong there. Nothing was changed. Move it "
-                f"with `scripts/snu state move {stack}`.",
+                f"with `scripts/snu state move {stack} --to …`.",
                 ExitCode.FAILED,
             )
         if resources and resources[0].get("outputs") == published:

@@ -154,7 +154,7 @@ def api_that_answers(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | E
         (httpx.Response(404), "answered 404"),
         (httpx.Response(200, text="page", headers={"X-Local-Scaleway": "page"}), ""),
         (httpx.Response(503, text="page", headers={"X-Local-Scaleway": "page"}), "answered 503"),
-        (httpx.ConnectError("refused"), "no answer (refused)"),
+        (httpx.ConnectError("refused"), "no response (refused)"),
     ],
 )
 def test_a_container_says_its_version(
@@ -171,7 +171,7 @@ def test_a_container_says_its_version(
         (httpx.Response(200), ""),
         (httpx.Response(404), ""),
         (httpx.Response(502), "answered 502"),
-        (httpx.ConnectError("refused"), "no answer (refused)"),
+        (httpx.ConnectError("refused"), "no response (refused)"),
     ],
 )
 def test_an_update_fails_if_a_url_that_it_checks_does_not_answer(

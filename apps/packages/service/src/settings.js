@@ -80,7 +80,7 @@ export function text({ fallback } = {}) {
  */
 export function integer({ min, max, fallback }) {
   return {
-    expected: `a whole number from ${min} to ${max}`,
+    expected: `an integer from ${min} to ${max}`,
     parse: (value) => {
       const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
       return number >= min && number <= max ? number : undefined;

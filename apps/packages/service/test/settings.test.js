@@ -25,7 +25,7 @@ test("all problems are found at once", () => {
 });
 
 for (const wrong of ["0", "1.5", "0x2", " 2", "-1", "1e0", "٣"]) {
-  test(`no whole number from 1 to 5: ${wrong}`, () => {
+  test(`not an integer from 1 to 5: ${wrong}`, () => {
     assert.equal(variables.COUNT.parse(wrong), undefined);
   });
 }
