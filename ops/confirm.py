@@ -34,7 +34,7 @@ def confirm_name(question: str, name: str) -> None:
 def _answer(question: str) -> str:
     if not sys.stdin.isatty():
         raise OpsError(
-            "This command asks for confirmation, but standard input is not a terminal. Confirm with --yes. Nothing "
+            "This command requires confirmation, but standard input is not a terminal. Confirm with --yes. Nothing "
             "was changed.",
             ExitCode.USAGE,
         )

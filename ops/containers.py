@@ -29,7 +29,7 @@ _LOCAL_POLL_SECONDS = 0.1
 _PAGE_HEADER = "x-local-scaleway"
 _SHOWN_VERSION = 60
 _SILENCE_SECONDS = 30.0
-"""How long to keep waiting without a response from Scaleway, as it or the network may be down."""
+"""How long to wait without a response before giving up; Scaleway or the network may be down."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _host(endpoint: str) -> str:
 
 
 class Api:
-    """Sends the requests to Scaleway and to containers that check a deployment."""
+    """Sends the requests that check a deployment, both to Scaleway and to the containers."""
 
     def __init__(self, stack: Stack, environ: Mapping[str, str]) -> None:
         """Raises OpsError if there is no API key."""
@@ -179,7 +179,7 @@ class Api:
         return f"http://{host}:{httpx.URL(self._client.profile.api_url).port or 80}"
 
     def request_problem(self, host: str) -> str:
-        """The problem with the host's response; empty if there is none."""
+        """The problem with the host's response, or an empty string."""
         import httpx
 
         try:

@@ -19,7 +19,7 @@ def seconds_of(text: object, unit: str = "s") -> float:
     elif text and (match := _PARTS.fullmatch(text)):
         total = sum(float(part or 0) * seconds for part, seconds in zip(match.groups(), SECONDS.values(), strict=True))
     else:
-        raise ValueError(f"{text!r} is not a duration; expected something like 2d, 15m, 1h30m or 90s")
+        raise ValueError(f"{text!r} is not a duration; expected a value such as 2d, 15m, 1h30m or 90s")
     if total > _LONGEST:
         raise ValueError(f"{text} is longer than 100 years")
     return total

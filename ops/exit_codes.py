@@ -18,7 +18,10 @@ class ExitCode(IntEnum):
 
     OK = 0, "success, including a preview with changes"
     FAILED = 1, "the operation started but failed"
-    USAGE = 2, "the command, an option or the stack name is invalid, or a confirmation was required without a terminal"
+    USAGE = (
+        2,
+        "the command, an option or the stack name is invalid, or confirmation was required but there was no terminal",
+    )
     CHANGES = 7, "there are changes and `--expect-no-changes` was given"
     CANCELLED = 8, "cancelled with Ctrl-C or at a prompt"
     SETTINGS = 10, "the stack's file is invalid; nothing was changed"
@@ -46,7 +49,7 @@ class ExitCode(IntEnum):
         "`no-ci`, or lacks the label",
     )
     DRIFT = 20, "resources have drifted since the last update: `scripts/snu drift` lists them"
-    POLICY = 21, "a resource violates a policy without an exemption; nothing was changed"
+    POLICY = 21, "a resource violates a policy and has no exemption; nothing was changed"
     NOT_ACCEPTED = 22, "a resource to adopt has differences that are not accepted; nothing was changed"
     ALERTS_SILENT = 23, "crash alerts are silent: no run succeeded within three intervals, or their status is unknown"
     NOT_READY = 24, "`scripts/snu doctor` found a missing release requirement"

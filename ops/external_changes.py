@@ -25,9 +25,9 @@ _TITLES = {
     FindingKind.FAILED: "in error",
 }
 REPAIRED_BY_PLAN = (FindingKind.DELETED, FindingKind.CHANGED)
-"""Kinds of findings that applying a plan repairs."""
+"""Kinds of findings that are repaired by applying a plan."""
 REPAIRED_BY_UPDATE = (*REPAIRED_BY_PLAN, FindingKind.SCHEDULED)
-"""Kinds of findings that an update repairs."""
+"""Kinds of findings that are repaired by an update."""
 _MOST_NAMED = 10
 _LONGEST = 200
 """Maximum number of characters to show of Scaleway's error message for a container."""
@@ -55,7 +55,7 @@ def secrets_to_restore(stack: Stack, environ: Mapping[str, str], steps: Sequence
 
 
 def external_lines(stack: str, findings: Iterable[Finding], repaired: Collection[FindingKind] = ()) -> list[Line]:
-    """Terminal output with one line per kind of finding; empty without findings.
+    """Terminal output with one line per kind of finding; empty if nothing was found.
 
     ``repaired``: kinds that the operation itself repairs; no command is suggested for them.
     """
@@ -134,8 +134,8 @@ def doubtful_deletions(
 ) -> Iterator[tuple[str, OpsError]]:
     """Resources that the refresh reported as deleted but that may still exist, as pairs of URN and reason.
 
-    The provider treats a DNS zone or record that the key is not allowed to read as deleted. Listing it returns an
-    error.
+    If the key is not allowed to read a DNS zone or record, the provider treats it as deleted, but listing it returns an
+    error, which becomes the reason.
     """
     gone = [step for step in steps if not step.new]
     if not gone:

@@ -24,13 +24,13 @@ class FindingKind(StrEnum):
     """The kind of problem with a resource."""
 
     CHANGED = "changed"
-    """Its inputs were changed."""
+    """The resource's inputs were changed."""
     DELETED = "deleted"
     """It is in the state but no longer on Scaleway."""
     FAILED = "failed"
     """A container that Scaleway reports as being in an error state."""
     SCHEDULED = "scheduled for deletion"
-    """A deleted secret, which Scaleway keeps for several days and which can still be read."""
+    """A deleted secret that Scaleway keeps for several days and that can still be read."""
     ORPHAN = "orphan"
     """It is in the Scaleway project but not in the state of any stack."""
 
@@ -45,7 +45,7 @@ class Finding:
     name: str
     """The name in the program; for an orphan, the name on Scaleway."""
     id: str
-    """As in the state, including the region if there is one."""
+    """The id in the state, including the region for products with regions."""
     region: str
     """Empty for products without regions."""
     changes: tuple[Change, ...] = ()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class FoundationSecrets:
     """A deployed foundation's API keys, which an owner creates, and the secrets that contain them.
 
-    Each step first checks what already exists. A key is replaced before the old one is deleted.
+    Each step first checks what already exists. A new key is stored before the old one is deleted.
     """
 
     stack: Stack
@@ -126,7 +126,7 @@ class FoundationSecrets:
             ]
 
     def _environment_document(self, name: str) -> tuple[BackendDocument, str]:
-        """The document and the application that owns its key; empty if the backend uses no application key."""
+        """The document, and the application that owns its key (empty if the backend uses no application key)."""
         wanted, application = self._backend(name)
         secret = naming.environment_state_secret(name)
         found = find_document(self.account, self.stack, self._described_by(secret))
@@ -151,7 +151,7 @@ class FoundationSecrets:
         return document, application
 
     def _reader_document(self, name: str, writer: BackendDocument, application: str) -> BackendDocument | None:
-        """The document with read-only access to the environment's state; None if there is no such login."""
+        """The document with read-only access to the environment's state; None if no read-only login exists."""
         secret = naming.state_reader_secret(name)
         url = writer.url if application else (self.outputs.get("backendReaderUrls") or {}).get(name)
         if url is None or address_of(url) != writer.address:
@@ -173,7 +173,7 @@ class FoundationSecrets:
         return self._with_key(*self._backend(name), None)
 
     def _backend(self, name: str) -> tuple[BackendDocument, str]:
-        """The document without a key, and the application that needs a key; empty if the backend uses a password."""
+        """The document without a key, and the application that needs a key (empty if the backend uses a password)."""
         database = self.settings.environments[name].database
         application = state_application(name, database)
         if database.kind != "bucket":

@@ -34,7 +34,7 @@ class _Users:
 
 
 def refuse_in_use(stack: Stack, environ: Mapping[str, str]) -> None:
-    """Raises OpsError if a stack runs on this foundation, or if it might but its state cannot be read.
+    """Raises OpsError if a stack runs on this foundation, or may run on it but has an unreadable state.
 
     ``environ``: the process's environment, without the foundation's own backend.
     """

@@ -57,7 +57,7 @@ def revision(folder: Path) -> Revision:
         listed = ", ".join(map(safe, state.opaque))
         raise OpsError(
             f"{repository.root} contains nested repositories with changed files that no commit records: {listed}. "
-            "Commit the changes in each and add it as a submodule, remove it, or add it to .gitignore.",
+            "For each one, commit its changes and add it as a submodule, delete it, or add it to .gitignore.",
             ExitCode.USAGE,
         )
     return Revision(state.commit, state.tree, state.changed)

@@ -56,7 +56,7 @@ class Repository:
         parts = urlsplit(self.api_url)
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise OpsError(
-                f"--api-url is {self.api_url!r}; expected an https:// URL, as the token is sent there",
+                f"--api-url is {self.api_url!r}; expected an https:// URL, because the token is sent there",
                 ExitCode.USAGE,
             )
 
@@ -117,7 +117,7 @@ class GitHub:
                 raise
 
     def merged_as(self, commit: str) -> int | None:
-        """Number of the pull request that was merged as this commit; None if there is none.
+        """Number of the pull request that was merged as this commit, or None.
 
         Source: GitHub's REST API, "List pull requests associated with a commit". Raises OpsError if the request fails,
         GitHub does not have the commit, or ``commit`` is not a full commit id.
@@ -175,7 +175,7 @@ def _known(value: str, allowed: tuple[str, ...]) -> str:
 
 
 def read_token(environ: Mapping[str, str]) -> str:
-    """The GitHub token from the token file or the environment variable. Raises OpsError if there is none."""
+    """The GitHub token from the token file or environment variable. Raises OpsError if it is missing or malformed."""
     if file := environ.get(TOKEN_FILE):
         try:
             token = Path(file).read_text(encoding="utf-8").strip()

@@ -32,7 +32,7 @@ from pulumi_state.process import Process
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 LOCAL_STACK = "local"
-"""The stack that defines the local Scaleway's address. A project without it uses its first local stack."""
+"""The stack that defines the local Scaleway's address. A project without this stack uses its first local stack."""
 SEED_FILE = Path(__file__).with_name("local_seed.toml")
 """The local Scaleway's content at its first start and after a reset."""
 
@@ -45,8 +45,8 @@ _PORT_ATTEMPTS = 5
 _LOG_TAIL = 15
 _LOGS_SECONDS = 60.0
 _SERVER_VARIABLES = ("DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-"""Prefixes of variables that Docker needs, in upper or lower case. The process inherits no others because it outlives
-the shell."""
+"""Prefixes of variables that Docker needs, in upper or lower case. The local Scaleway inherits no others, because it
+outlives the shell."""
 _EXPORTS = {
     "SCW_API_URL": "scaleway:apiUrl",
     "SCW_ACCESS_KEY": "scaleway:accessKey",
@@ -103,7 +103,7 @@ class LocalCloud:
 
     @classmethod
     def of(cls, project_dir: Path) -> LocalCloud:
-        """The local Scaleway that the project's local stacks use. Raises OpsError if there is none."""
+        """The local Scaleway that the project's local stacks use. Raises OpsError if the project has no local stack."""
         names = stack_names(project_dir)
         if LOCAL_STACK not in names:
             for name in names:
@@ -182,7 +182,7 @@ class LocalCloud:
     def start(
         self, transitions: float | None = None, runtime: str = "auto", port: int | None = None
     ) -> tuple[int, bool]:
-        """Start it and wait until it responds; returns its process id, and whether this call started it.
+        """Start the process and wait until it responds; returns its id, and whether this call started it.
 
         ``transitions``: duration of transient statuses such as ``creating``, in seconds. ``runtime``: the container
         runtime (``auto``, ``docker`` or ``off``). ``port``: the port to use from now on; None for the current port, or
@@ -297,9 +297,9 @@ class LocalCloud:
         )
 
     def stop(self) -> bool:
-        """Stop it and wait until it has exited; returns whether it was running. Raises OpsError if the port is in use.
+        """Stop the process and wait until it has exited; returns whether it was running.
 
-        Removes any containers left behind by a killed process.
+        Removes any containers left behind by a killed process. Raises OpsError if another program uses the port.
         """
         found = self.find()
         if found.holder is PortOwner.NOBODY:
@@ -341,7 +341,7 @@ class LocalCloud:
     # --- data -------------------------------------------------------------------------------------------
 
     def reset(self, environ: Mapping[str, str]) -> list[str]:
-        """Reset its data and delete the local stacks' state; returns what was done.
+        """Reset the local Scaleway's data and delete the local stacks' state; returns what was done.
 
         A state in another backend (``PULUMI_BACKEND_URL``) is not deleted.
         """
@@ -351,7 +351,7 @@ class LocalCloud:
             raise self._taken(found)
         if found.holder is PortOwner.OURS:
             self._call("POST", "reset", control_headers(found.health or {}))
-            done.append(f"Reset the local Scaleway at {self.address} to its initial content.")
+            done.append(f"Restored the initial content of the local Scaleway at {self.address}.")
         elif self.data.exists():
             if count := self._remove_leftovers():
                 done.append(f"Removed {counted(count, 'container')} that the local Scaleway had left in Docker.")
@@ -378,14 +378,14 @@ class LocalCloud:
     # --- containers and jobs ----------------------------------------------------------------------------
 
     def container_id(self, name: str) -> str | None:
-        """The id of the container with that name; None if there is none."""
+        """The id of the container with that name; None if it does not exist."""
         for container in self._call("GET", "resources").get("containers.container", []):
             if container["name"] == name:
                 return str(container["id"])
         return None
 
     def last_run_id(self, job_name: str) -> str | None:
-        """The id of the latest run of the job with that name; None if there is none."""
+        """The id of the latest run of the job with that name; None if it has never run."""
         resources = self._call("GET", "resources")
         jobs = {job["id"] for job in resources.get("serverless_jobs.definition", []) if job["name"] == job_name}
         runs = [run for run in resources.get("serverless_jobs.run", []) if run["job_definition_id"] in jobs]
@@ -394,7 +394,7 @@ class LocalCloud:
     def container_logs(self, container_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
         """Log lines of its instances (``time``, ``instance``, ``stream``, ``text``); endless with ``follow``.
 
-        Raises OpsError if it has no process, or if the local Scaleway exits.
+        Raises OpsError if the container has no process, or if the local Scaleway exits.
         """
         return self._logs(f"containers/{container_id}", follow=follow, lines=lines)
 

@@ -55,7 +55,7 @@ def remember_port(project_dir: Path, port: int) -> None:
 
 
 def free_port(host: str, taken: int) -> int:
-    """A free port above ``taken`` that is followed by another free port. Raises OpsError if there is none."""
+    """A free port above ``taken`` that is followed by another free port. Raises OpsError if none is found."""
     for port in range(taken + _STEP, PORTS.stop, _STEP):
         if all(_is_free(host, candidate) for candidate in (port, port + 1)):
             return port

@@ -56,7 +56,7 @@ def _planned(record: OperationRecord) -> Iterable[Step]:
 
 
 def _plain(value: Any) -> Any:
-    """The value without Pulumi's JSON markers, and with integral numbers as integers."""
+    """The value without Pulumi's JSON markers, and with integral floats as integers."""
     from policy.rules import SECRET, UNKNOWN
 
     if is_secret(value):

@@ -1,4 +1,4 @@
-"""Builds, from engine events, the document that ``pulumi preview --json`` prints.
+"""Builds the document that ``pulumi preview --json`` prints, from engine events.
 
 Its fields are those of ``PreviewDigest`` in Pulumi's ``sdk/go/common/display``; secrets appear as ``[secret]``.
 """

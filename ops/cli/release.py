@@ -10,12 +10,12 @@ from ops.cli import options as option
 from ops.cli.define import command, group
 from ops.exit_codes import ExitCode
 
-app = group("release", "Run the release steps that come before and after plan and apply. Each step can be repeated.")
+app = group("release", "Run the release steps that come before and after plan and apply. Every step is safe to rerun.")
 
 
 @command(app, examples=["release check stage", "release check production --repo betagouv/service-national-universel"])
 def check(stack: option.StackName, github: option.GitHub, cwd: option.Cwd = None) -> ExitCode:
-    """Fail with code 16 unless the checked-out commit contains the release that the stack runs.
+    """Exit with code 16 unless the checked-out commit contains the release that the stack runs.
 
     With --repo and a token, the error names the pull request to merge.
     """
@@ -30,9 +30,9 @@ def push(
     branch: Annotated[str, typer.Argument(metavar="BRANCH", help="Branch on the remote `origin`.")],
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Push the checked-out commit to a branch. Fails with code 16 if someone else has pushed to it.
+    """Push the checked-out commit to a branch. Exits with code 16 if someone else has pushed to it.
 
-    If repeated, checks out the commit from the first attempt if it has the same content.
+    If an earlier attempt already pushed a commit with the same content, checks out that commit instead of pushing.
     """
     from ops.commands import release as release_commands
 

@@ -22,7 +22,9 @@ def promote(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="TARGET", autocompletion=option.complete_stack, help="A stack with snu:promoteFrom set to SOURCE."
+            metavar="TARGET",
+            autocompletion=option.complete_stack,
+            help="The stack to copy images to; its snu:promoteFrom must be SOURCE.",
         ),
     ],
     changelog: option.Changelog,

@@ -26,7 +26,7 @@ def unlock(
     target: option.Target,
     yes: option.Yes = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Remove all locks, stale or not, after asking for the stack's name.")
+        bool, typer.Option("--force", help="Remove all locks, stale or not, after you type the stack's name.")
     ] = False,
 ) -> ExitCode:
     """Show a stack's locks and their owners, and remove stale locks."""

@@ -68,7 +68,10 @@ def touched(
     timeout: option.EvaluationTimeout = _TIMEOUT_SECONDS,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """List the stacks affected by a change, so they can be previewed. --json prints a list for a GitHub Actions job matrix."""
+    """List the stacks affected by a change, so they can be previewed.
+
+    --json prints a list for a GitHub Actions job matrix.
+    """
     from ops.commands import diff as diff_commands
 
     return diff_commands.touched(cwd, revisions, exclude or [], as_json=json, timeout=timeout)
@@ -92,7 +95,7 @@ def comment(
     pull_request: Annotated[int | None, typer.Option("--pr", metavar="N", min=1, help="Pull request number.")] = None,
     commit: Annotated[
         str | None,
-        typer.Option("--commit", metavar="SHA", help="Commit that merged the pull request; use instead of --pr."),
+        typer.Option("--commit", metavar="SHA", help="Commit that merged the pull request, as an alternative to --pr."),
     ] = None,
     author: Annotated[
         str | None,

@@ -48,7 +48,9 @@ def adopt(
     ] = None,
     write_accept: Annotated[
         str | None,
-        typer.Option("--write-accept", metavar="FILE", help="File for the differences that are not yet accepted."),
+        typer.Option(
+            "--write-accept", metavar="FILE", help="Write the differences that are not yet accepted to this file."
+        ),
     ] = None,
     undo: Annotated[
         bool, typer.Option("--undo", help="Restore the state from before the adoption, unless it has changed since.")

@@ -25,7 +25,9 @@ def show(target: option.StateTarget, json: option.Json = False) -> ExitCode:
 @command(app, examples=["state history stage", "state history stage --most 5 --json"])
 def history(
     target: option.StateTarget,
-    most: Annotated[int, typer.Option("--most", "-n", metavar="N", min=1, help="Number of updates to show.")] = 20,
+    most: Annotated[
+        int, typer.Option("--most", "-n", metavar="N", min=1, help="Maximum number of updates to show.")
+    ] = 20,
     json: option.Json = False,
 ) -> ExitCode:
     """List a stack's updates with their authors, times and results, newest first."""
@@ -58,7 +60,7 @@ def restore(
         bool, typer.Option("--rename", help="Restore even if the backup belongs to another stack.")
     ] = False,
 ) -> ExitCode:
-    """Restore a stack's state from a backup; the current state is backed up first."""
+    """Restore a stack's state from a backup, after backing up the current state."""
     from ops.commands import state as state_commands
 
     options = option.session_options(locking)

@@ -74,7 +74,7 @@ def undo(session: Session, options: Options) -> ExitCode:
         if not options.yes:
             confirm(f"Remove the adopted resources from the state of {name}?")
         count = AdoptedState(session).undo()
-    print(f"{name}: restored the state from before the adoption, {counted(count, 'resource')}.")
+    print(f"{name}: restored the state from before the adoption ({counted(count, 'resource')}).")
     return ExitCode.OK
 
 
@@ -124,7 +124,7 @@ def _report(session: Session, result: DryRunResult) -> Iterator[Line]:
             safe(candidate.live.address),
         )
     if result.had:
-        yield Line.of(f"{counted(len(result.had), 'Terraform resource')} already in the state.")
+        yield Line.of(f"Already in the state: {counted(len(result.had), 'Terraform resource')}.")
     if result.rest:
         yield Line.of("Managed by Terraform but not adopted by this stack:")
         declared = owners(session.stack, result.rest)

@@ -1,4 +1,4 @@
-"""``snu alerts``: whether crash alerts work."""
+"""``snu alerts``: checks whether crash alerts work."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ops.stacks import find_stack, project_dir, stack_names
 def alerts(directory: Path | None, stacks: list[str], *, as_json: bool) -> ExitCode:
     """Print the crash alert status of the named stacks, or of all stacks except local ones.
 
-    Returns ALERTS_SILENT if any of them has had no successful run recently. Raises OpsError if a named stack has no
-    crash alerts.
+    Returns ALERTS_SILENT if the crash alerts of any stack had no recent successful run. Raises OpsError if a named
+    stack has no crash alerts.
     """
     project = project_dir(directory)
     watches = []

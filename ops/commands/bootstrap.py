@@ -16,7 +16,7 @@ from ops.state.bootstrap import Bootstrap
 
 
 def bootstrap(directory: Path | None, name: str, choice: EngineChoice, options: Options) -> ExitCode:
-    """Perform the missing steps. Raises OpsError; completed steps are kept, so the next run can continue."""
+    """Perform the missing steps. Raises OpsError if one fails; a rerun continues after the completed steps."""
     stack = find_stack(project_dir(directory), name)
     if stack.is_local:
         from ops.local import LocalCloud

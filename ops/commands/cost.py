@@ -75,19 +75,17 @@ def _all(stacks: Stacks) -> Usage:
 
 def _notes(stacks: Stacks, prices: Prices) -> Iterator[str]:
     assumed = prices.assumptions
-    yield (
-        f"Euros per month of {MONTH_HOURS} hours, excluding VAT. Prices as of {prices.date}, with sources: {FILE.name}."
-    )
+    yield f"Euros per month of {MONTH_HOURS} hours, excluding VAT. Prices as of {prices.date}; sources: {FILE.name}."
     used = _all(stacks)
     doubtful = [name for name in used.units if not prices.prices[name].verified]
     if doubtful:
-        yield f"From secondary sources, not from Scaleway's own page: {', '.join(doubtful)}."
+        yield f"Prices from secondary sources, not from Scaleway's own page: {', '.join(doubtful)}."
     for name in sorted(used.unpriced):
         yield f"Not priced: {name}."
     yield (
         "Idle: every app at minScale, every database at minCpu, each scheduled run for "
-        f"{assumed.job_run_seconds} s or until its timeout. Full: every app at maxScale all month, every database at "
-        "maxCpu, each scheduled run until its timeout. Jobs without a schedule are not counted."
+        f"{assumed.job_run_seconds} s or its timeout, whichever is shorter. Full: every app at maxScale all month, "
+        "every database at maxCpu, each scheduled run until its timeout. Jobs without a schedule are not counted."
     )
     yield (
         f"Assumed: {assumed.sql_gigabytes} GB per Serverless SQL database, {assumed.registry_gigabytes} GB per "

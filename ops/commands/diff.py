@@ -34,7 +34,7 @@ def diff(
     expect_no_changes: bool,
     timeout: float,
 ) -> ExitCode:
-    """Print the effect on the named stacks, or on all. Raises OpsError for an unknown revision or stack."""
+    """Print the effect on the named stacks, or on all stacks. Raises OpsError for an unknown revision or stack."""
     project = project_dir(directory)
     # Started first: importing the SDK takes longer than writing the files.
     with Evaluator() as evaluator:
@@ -92,7 +92,7 @@ def at_both(evaluator: Evaluator, revisions: Revisions, timeout: float) -> tuple
 
 
 def _selected(requested: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Full names of the requested stacks. Templates can also be requested by their stack name."""
+    """Full names of the requested stacks. A template can be requested without its ``.template`` suffix."""
     if not requested:
         return list(known)
     names = {alias: name for name in known for alias in (name.removesuffix(_TEMPLATE), display_name(name), name)}

@@ -61,7 +61,7 @@ def doctor(
         summary = Line.of((f"{names_of_stacks}: {counted(len(missing), 'release requirement')} missing.", "bold red"))
     elif unknown:
         summary = Line.of(
-            (f"{names_of_stacks}: no missing requirements were found, but not all could be checked.", "bold yellow")
+            (f"{names_of_stacks}: no missing requirements found, but some could not be checked.", "bold yellow")
         )
     else:
         summary = Line.of((f"{names_of_stacks}: ready for a release.", "bold green"))

@@ -48,7 +48,7 @@ class DriftReporter:
         return cls(repository, token, slack.webhook(environ) if ReportChannel.SLACK in channels else "")
 
     def report(self, drift: StackDrift) -> str:
-        """Report the drift and return a summary of the reports, empty if there were none. Raises OpsError.
+        """Report the drift; returns a summary of what was reported, or an empty string. Raises OpsError.
 
         If drift is also reported as an issue, only changes to the issue are posted to Slack. An incomplete check never
         closes an issue.
@@ -77,7 +77,7 @@ def drift(
     *,
     as_json: bool,
 ) -> ExitCode:
-    """Check the named stacks, or all with a reachable state, and print and report their drift."""
+    """Check the named stacks, or all stacks with a reachable state, and print and report their drift."""
     project = project_dir(directory)
     for name in names:
         find_stack(project, name)

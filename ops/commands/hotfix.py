@@ -82,7 +82,7 @@ def _source(project: Path, target: StackImages) -> StackImages:
 
 
 def _changed(copy: WorkingCopy, target: StackImages, source: StackImages) -> list[Inputs]:
-    """Images in both stacks whose version differs from the one that the target runs. Raises ImageSourceError."""
+    """Images in both stacks for which this branch's version differs from the target's. Raises ImageSourceError."""
     names = sorted(target.settings.pinned.keys() & source.settings.pinned.keys() & copy.sources.images.keys())
     found = [copy.inputs(name) for name in names]
     running = {name: image.version for name, image in target.running.items()}

@@ -57,7 +57,7 @@ class ImageReport:
 
 
 def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> ExitCode:
-    """Print each image's version, the registries that have it, where it runs, and what has changed since."""
+    """Print each image's current version and registries, and each environment's version with the changes since then."""
     project = project_dir(directory)
     with sources_readable():
         copy = working_copy(repository or project)
@@ -80,7 +80,7 @@ def show(directory: Path | None, repository: Path | None, *, as_json: bool) -> E
 
 
 def _add_uses(environment: StackImages, reports: dict[str, ImageReport]) -> str:
-    """Add an environment's uses. Returns why some are unknown, or an empty string."""
+    """Add an environment's uses. If some are unknown, returns the reason, otherwise an empty string."""
     reason = ""
     version_source: Literal["state", "file"] = "state"
     try:

@@ -130,7 +130,7 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
 def store(directory: Path | None, name: str, options: Options, *, rotate: bool) -> ExitCode:
     """Create missing keys, store them in Secret Manager, and delete the keys that are no longer stored there.
 
-    ``rotate`` replaces every key. Raises OpsError; stored keys are kept, so the next run can continue.
+    ``rotate`` replaces every key. Raises OpsError; keys stored before an error are kept, so a rerun can continue.
     """
     session = Session.open(directory, name, EngineChoice.AUTO)
     foundation_settings(session.stack)

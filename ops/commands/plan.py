@@ -55,15 +55,15 @@ def plan(
     if settings is None:
         raise OpsError(
             f"{stack.file.name} has no snu:plans, which lists planners and appliers. Run "
-            f"`scripts/snu plan-keys {stack.name} --out DIR`, and commit the file.",
+            f"`scripts/snu plan-keys {stack.name} --out DIR`, then commit {stack.file.name}.",
             ExitCode.SETTINGS,
         )
     signing_key = keys.signing_key(stack, session.environ)
     if public_key(signing_key) not in settings.planners.values():
         raise OpsError(
             f"{stack.file.name}: snu:plans.planners does not list {public_key(signing_key)}, the public key of the "
-            f"signing key in {SIGNING_KEY} or {SIGNING_KEY}_FILE, so its plans would be rejected. Set the "
-            "variable to a key of this stack's planners.",
+            f"signing key in {SIGNING_KEY} or {SIGNING_KEY}_FILE, so plans signed with it would be rejected. Use the "
+            "signing key of one of this stack's planners.",
             ExitCode.ENVIRONMENT,
         )
     session.require_complete()

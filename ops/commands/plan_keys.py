@@ -81,7 +81,7 @@ def _check_names(stack: Stack, planner: str, applier: str) -> None:
 
 
 def check_folder(project: Path, out: Path) -> None:
-    """Raises OpsError for a directory in the checkout from which Git could add files."""
+    """Raises OpsError if the directory is in the checkout and Git does not ignore it."""
     folder = out.resolve()
     if folder.is_relative_to(project) and not folder.is_relative_to(project / ".local"):
         raise OpsError(

@@ -49,10 +49,9 @@ def _not_held(remote: Remote, release: Release, hub: Repository | None) -> OpsEr
     pulls: tuple[str, ...] = ()
     if hub is not None and (environ.get(TOKEN) or environ.get(TOKEN_FILE)):
         pulls = GitHub(hub, read_token(environ)).open_pull_requests_of(release.commit)
-    waiting = f"Merge {' and '.join(pulls)} first" if pulls else f"Merge it first (`git merge {release.name}`)"
+    waiting = f"Merge {' and '.join(pulls)} with a merge commit" if pulls else f"Run `git merge {release.name}`"
     return OpsError(
-        f"{problem}: it would undo what {release.stack} runs. {waiting}, with a merge commit, and push. Nothing was "
-        "deployed.",
+        f"{problem}. Deploying it would undo that release. {waiting}, then push. Nothing was deployed.",
         ExitCode.REFUSED,
     )
 
@@ -85,8 +84,8 @@ def _released(remote: Remote, releases: Releases, stack: str) -> Release:
     release = next((each for each in releases.all(stack) if each.commit == head), None)
     if release is None:
         raise OpsError(
-            f"{stack} has no release at commit {head[:12]}. `scripts/snu apply` records one once every container is "
-            "ready: apply the plan first, or fetch the tags (`git fetch --tags`).",
+            f"{stack} has no release at commit {head[:12]}. `scripts/snu apply` records a release when every "
+            "container is ready: apply the plan first, or fetch the tags (`git fetch --tags`).",
             ExitCode.FAILED,
         )
     return release

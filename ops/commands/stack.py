@@ -80,7 +80,7 @@ def bring_up(session: Session, options: Options) -> ExitCode:
 def destroy(session: Session, options: Options) -> ExitCode:
     """Preview, confirm and delete all resources.
 
-    The preview is never skipped because an engine could delete other resources before failing at a protected one.
+    Always previews first: otherwise, an engine could delete other resources before failing at a protected one.
     """
     with session.locked("snu destroy", options):
         return _destroy(session, options)
@@ -102,7 +102,7 @@ def _destroy(session: Session, options: Options) -> ExitCode:
 
 
 def refresh(session: Session, options: Options) -> ExitCode:
-    """Update the state from the live resources. Without ``--yes``, preview the changes and ask first."""
+    """Update the state from the live resources. Without ``--yes``, preview and confirm the changes first."""
     stack = session.stack
     with session.locked("snu refresh", options):
         session.require_latest()

@@ -141,8 +141,8 @@ def restore(session: Session, file: Path, options: Options, *, over: bool, renam
         count = len(present.resources) if present else 0
         if present and count > 1 and not over:
             raise OpsError(
-                f"{stack} has {count} resources. Those that are not in the backup would become unmanaged. Confirm "
-                "with --replace. Nothing was changed.",
+                f"{stack} has {count} resources. Any that are not in the backup would become unmanaged. Confirm with "
+                "--replace. Nothing was changed.",
                 ExitCode.USAGE,
             )
         _check_secrets(session, found)

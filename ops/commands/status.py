@@ -47,7 +47,7 @@ class StackStatus:
     result: str = ""
     """Result of the last update."""
     release: str = ""
-    """Name of the latest release; empty if there are none."""
+    """Name of the latest release; empty if the stack has no releases."""
     drift: bool | None = None
     """Whether there is drift; None if that was not checked."""
     promote_from: str | None = None

@@ -18,7 +18,7 @@ _COLOURS = {Liveness.RUNNING: "green", Liveness.UNKNOWN: "yellow"}
 def unlock_stack(session: Session, *, yes: bool, force: bool) -> ExitCode:
     """Print a stack's locks and remove the stale ones, or all of them with ``force``."""
     if force and yes:
-        raise OpsError("--force asks for the stack's name and cannot be combined with --yes.", ExitCode.USAGE)
+        raise OpsError("--force requires typing the stack's name and cannot be combined with --yes.", ExitCode.USAGE)
     name = session.stack.name
     locks = locks_of(session.store, session.project, name)
     if not locks:

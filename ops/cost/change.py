@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def cost_text(record: OperationRecord) -> str:
-    """One line with the cost difference; empty if there is none."""
+    """One line with the cost difference; empty if the cost does not change."""
     from ops.cost.prices import load_prices
 
     prices = load_prices()

@@ -45,7 +45,7 @@ class StackEffect:
         return has_effect(self.record)
 
     def refusals(self, base: RevisionSide, head: RevisionSide) -> list[tuple[str, str]]:
-        """A sentence without a full stop for each invalid revision, with the error."""
+        """For each invalid revision, a sentence without a full stop, and the error."""
         sides = ((base, self.refused_at_base), (head, self.refused_at_head))
         return [(f"The stack {self.name} is invalid at {side.shown}", text) for side, text in sides if text]
 

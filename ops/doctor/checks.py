@@ -155,7 +155,7 @@ def separation(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def images(subject: DoctorContext) -> Iterator[Finding]:
-    """The stack to promote images from is running images."""
+    """The stack that images are promoted from runs images."""
     names = {stack.name for stack in subject.stacks}
     for stack in subject.stacks:
         stack_settings = subject.settings(stack)

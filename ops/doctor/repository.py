@@ -16,7 +16,7 @@ from ops.github import READ_ADMINISTRATION, READ_ENVIRONMENTS, GitHub
 
 MAIN = "main"
 RELEASE_BRANCHES = ("production", "release_candidate", "production_hotfix")
-"""Branches that workflows push to. Anyone else with push access could start a release."""
+"""Branches that only workflows should push to, because a push can start a release."""
 PROTECTED_BRANCHES = frozenset({MAIN, *RELEASE_BRANCHES})
 REVIEWED_ENVIRONMENT = "production"
 """The GitHub environment in which required reviewers approve a plan."""
@@ -125,7 +125,7 @@ def _release_branch(
     restricting = {rule["ruleset_id"]: rule["type"] for rule in rules if rule["type"] in _REFUSE_PUSHES}
     if not restricting:
         yield MissingRequirement(
-            f"anyone with write access can push to {branch}, and so start a release or change the base of a hotfix",
+            f"anyone with write access can push to {branch}, which can start a release or change the base of a hotfix",
             f"{_RULES}: restrict updates of {branch}",
         )
     for ruleset, kind in restricting.items():

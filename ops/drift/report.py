@@ -48,7 +48,7 @@ def document(drift: StackDrift) -> dict[str, Any]:
 
 
 def headline(drift: StackDrift) -> str:
-    """Such as ``1 changed, 2 deleted``, or ``no drift`` if everything could be checked."""
+    """A summary such as ``1 changed, 2 deleted``; ``no drift`` only if everything could be checked."""
     counts = ((len(drift.of(kind)), kind) for kind in FindingKind)
     plural = {FindingKind.ORPHAN: "orphans"}
     parts = [f"{number} {kind if number == 1 else plural.get(kind, kind)}" for number, kind in counts if number]

@@ -64,13 +64,12 @@ class Engine(Protocol):
     """Runs operations. Methods raise ``EngineError``; failures of individual resources are reported as events.
 
     After the first SIGINT, SIGTERM or SIGHUP, the engine starts no further operations, waits for those in progress and
-    returns with ``ok`` false. A second Ctrl-C (SIGINT) stops it immediately and leaves them pending in the state.
+    returns with ``ok`` false. A second Ctrl-C (SIGINT) stops it immediately and leaves them in the state as pending.
     """
 
     name: str
     converts_state: bool
-    """Whether the engine compresses a state as the environment specifies instead of keeping the state's own
-    compression."""
+    """Whether compression of the state follows the environment instead of the existing state."""
     refuses_interrupted: bool
     """Whether the engine refuses ``up`` and ``destroy`` while the state has pending operations."""
 

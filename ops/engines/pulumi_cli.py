@@ -39,7 +39,7 @@ class PulumiCli:
     name = "pulumi"
     converts_state = True
     refuses_interrupted = False
-    """The CLI only prints a warning."""
+    """The CLI only warns about pending operations."""
 
     def preview(self, operation: Operation) -> Result:
         saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []

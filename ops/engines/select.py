@@ -26,7 +26,7 @@ class EngineChoice(StrEnum):
 
 
 def select_engine(choice: EngineChoice, stack: Stack) -> Engine:
-    """The engine for the stack. Raises OpsError if there is none.
+    """The engine for the stack. Raises OpsError if it is missing or does not support the stack.
 
     ``auto`` selects the Pulumi CLI for a stack on the real Scaleway, and for a local stack if both ``pulumi`` and
     ``pulumi-resource-scaleway`` are on PATH. Otherwise, it selects the embedded engine.

@@ -108,7 +108,7 @@ def _write(project: Path, stack: str, chosen: list[SelectedImage]) -> ExitCode:
         write_built(project, stack, {each.name: each.image.model_dump() for each in chosen})
     except OSError as error:
         raise OpsError(f"{file} cannot be written: {error.strerror}", ExitCode.FAILED) from error
-    print(f"Written to {file.relative_to(project)}. Commands for {stack} now use this file.")
+    print(f"Wrote {file.relative_to(project)}. Commands for {stack} now use this file.")
     return ExitCode.OK
 
 
@@ -133,7 +133,7 @@ def _labels(copy: WorkingCopy) -> dict[str, str]:
 
 
 def _branched_from(repository: Repository, base: str | None) -> str | None:
-    """Tree of the merge base with the main branch; None if there is none.
+    """Tree of the merge base with the main branch; None if there is no main branch or no common ancestor.
 
     Raises OpsError if `base` is not a commit, and ShallowError if the clone lacks history.
     """

@@ -60,7 +60,7 @@ class Docker:
 
     @classmethod
     def connect(cls, environ: Mapping[str, str]) -> Docker:
-        """Connect to the engine that the Docker CLI uses. Raises OpsError if there is none."""
+        """Connect to the engine that the Docker CLI uses. Raises OpsError if Docker is missing or not running."""
         require_group("build")
         from docker import DockerClient
         from docker.context import ContextAPI

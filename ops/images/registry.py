@@ -110,7 +110,10 @@ class Repository:
         return None if response is None else str(response.headers.get("Docker-Content-Digest", "")) or None
 
     def manifest(self, reference: str) -> Manifest | None:
-        """A manifest by tag or digest; None if it does not exist. Raises RegistryError, also on a digest mismatch."""
+        """A manifest by tag or digest; None if it does not exist.
+
+        Raises RegistryError if the request fails or the content does not match the digest.
+        """
         response = self._request("GET", f"manifests/{reference}", missing=True, headers={"Accept": _ACCEPT})
         if response is None:
             return None

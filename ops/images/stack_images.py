@@ -33,7 +33,7 @@ class StackImages:
 
     @classmethod
     def find(cls, project_dir: Path, name: str, environ: Mapping[str, str], *, writes: bool = False) -> StackImages:
-        """``writes``: whether its store will be written to. Raises OpsError for an invalid stack or a foundation."""
+        """``writes``: whether the caller writes to its store. Raises OpsError for an invalid stack or a foundation."""
         return cls.of(find_stack(project_dir, name), environ, writes=writes)
 
     @classmethod
@@ -101,7 +101,7 @@ class StackImages:
 
     @cached_property
     def store(self) -> Store:
-        """The store that contains its state. Raises OpsError if it cannot be reached."""
+        """The store that contains the stack's state. Raises OpsError if it cannot be reached."""
         environ = backend_environment(self.stack, self._environ, reads=not self._writes)
         try:
             return open_store(environ[BACKEND_URL], environ)

@@ -21,7 +21,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    id: str = Field(pattern=_UUID, description="Unique, as a plan is applied only once. Part of a key in the store.")
+    id: str = Field(pattern=_UUID, description="Unique id that prevents a second apply; part of keys in the store.")
     stack: str
     project: str
     engine: str = Field(description="Engine that created the plan; only the same engine may apply it.")
@@ -59,11 +59,12 @@ class Plan(BaseModel):
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Plan:
-        """Parse a plan. Raises OpsError if the content was written by another version of this command."""
+        """Parse a plan. Raises OpsError if a different version of snu wrote the content."""
         try:
             return cls.model_validate(content, strict=False)
         except ValidationError as error:
             fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
             raise refused(
-                f"Another version of snu created this plan (differing fields: {fields}). Plan again with this one."
+                f"A different version of snu created this plan (differing fields: {fields}). Create a new plan: "
+                "`scripts/snu plan STACK --out FILE`."
             ) from None

@@ -43,7 +43,7 @@ class PlannedPreview:
 
     @contextmanager
     def saving(self, work: Work) -> Iterator[Work]:
-        """Wrap ``work`` in a preview that saves the update plan in a folder that only its owner can read."""
+        """Yields a version of ``work`` that saves the update plan, in a folder that only its owner can read."""
         with tempfile.TemporaryDirectory(prefix="snu-plan-") as folder:
             path = Path(folder) / "plan.json"
 
@@ -79,7 +79,8 @@ def check_plannable(stack: Stack, evidence: Evidence, *, allow_dirty: bool) -> N
     if evidence.revision.dirty and not allow_dirty:
         raise OpsError(
             f"The plan would include {counted(len(evidence.revision.changed), 'uncommitted file')} that the approver "
-            f"cannot see:{evidence.revision.shown_changes()}\nCommit them, or use --allow-dirty, which marks the plan.",
+            f"cannot see:{evidence.revision.shown_changes()}\nCommit them, or use --allow-dirty; the "
+            "plan then records that it contains uncommitted changes.",
             ExitCode.USAGE,
         )
 

@@ -1,4 +1,4 @@
-"""Waiting plans, which can still be applied: the stack's store holds a note on each, without its changes.
+"""Waiting plans, which can still be applied. The stack's store contains a note about each, without its changes.
 
 Notes are best effort: a planner without write access to the store leaves none.
 """
@@ -41,7 +41,7 @@ class WaitingPlan:
 
 
 def announce(store: Store, plan: Plan, file: Path) -> bool:
-    """Write a note on the plan and delete expired notes. Returns whether the store was writable."""
+    """Write a note about the plan, and delete expired notes. Returns whether the store was writable."""
     note = WaitingPlan(
         plan=plan.id,
         digest=plan.digest,

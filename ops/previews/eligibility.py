@@ -1,4 +1,4 @@
-"""Decides whether a pull request or branch gets a preview environment, and what it is called."""
+"""Decides whether a pull request or branch gets a preview environment, and determines its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of preview environments, from pure functions: a pull request or branch always gets the same name."""
+"""Names of preview environments, computed by pure functions: a pull request or branch always gets the same name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def longest_name(apps: list[str]) -> int:
     if left < _SHORTEST_LIMIT:
         raise ValueError(
             f"the app name {max(apps, key=len)} is too long: container names are limited to {CONTAINER_NAME.most} "
-            f"characters, which leaves {left} for the preview environment name, but that needs {_SHORTEST_LIMIT}"
+            f"characters, which leaves {left} for the preview environment name; it needs at least {_SHORTEST_LIMIT}"
         )
     return left
 

@@ -33,11 +33,11 @@ class SweepAction(StrEnum):
     KEEP = "keep"
     DOWN = "take down"
     REMOVE = "remove from the cloud"
-    """It is not in any state."""
+    """For an environment that is not in any state."""
     FORGET = "forget"
-    """It has no objects on Scaleway."""
+    """For an environment that has no objects on Scaleway."""
     ASK = "cannot tell"
-    """Its state or pull request could not be read."""
+    """For an environment whose state or pull request could not be read."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class Sweep:
         return True
 
     def _has_changed(self, decision: SweepDecision, stack: PreviewStack) -> bool:
-        """Whether it has changed since the survey: an ``env up`` may have finished before it was locked."""
+        """Whether the environment has changed since the survey: an ``env up`` may have finished before the lock."""
         if metadata.read(self._parent.store, self._parent.project, decision.name) != decision.preview.metadata:
             return True
         if decision.action is SweepAction.FORGET:

@@ -95,7 +95,7 @@ def _require_own(parent: Parent, request: PreviewRequest) -> None:
 
 @contextmanager
 def _commented(parent: Parent, cloud: Cloud, request: PreviewRequest, stack: PreviewStack) -> Iterator[None]:
-    """Also post errors raised in the block on the pull request."""
+    """In addition to propagating errors raised in the block, post them on the pull request."""
     try:
         yield
     except NotEligibleError:

@@ -72,7 +72,7 @@ class MissingStackError(Exception):
 
 
 class Monitor:
-    """Records a program's registrations, taking the place of an engine."""
+    """Records a program's registrations in place of an engine."""
 
     def __init__(
         self, project: str, stack: str, placeholders: Placeholders, document: str, known: Mapping[str, Any]
@@ -277,9 +277,9 @@ def _run(
 
 
 async def _program(directory: str) -> None:
-    """Run the program until all of its outputs are resolved or no more of them are being resolved.
+    """Run the program until all of its outputs are resolved or the remaining ones make no progress.
 
-    The SDK also waits for the outputs, but checks all of them whenever one is resolved.
+    The SDK's wait is slower: it checks all outputs whenever one is resolved.
     """
     runpy.run_path(directory, run_name="__main__")
     outputs, left, idle = pulumi.runtime.settings.SETTINGS.outputs, 0, 0

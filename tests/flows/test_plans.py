@@ -421,7 +421,7 @@ def test_an_unknown_planner_cannot_plan(lab: PlanLab) -> None:
         "plan", STACK, "--out", str(lab.directory / "x.plan"), SNU_PLAN_SIGNING_KEY=keys.new_signing_key().private
     )
     assert refused.returncode == ExitCode.ENVIRONMENT
-    assert "so its plans would be rejected. Set the variable to a key" in refused.stderr
+    assert "so plans signed with it would be rejected. Use the signing key of" in refused.stderr
 
 
 _CANARY = "canary-not-a-secret"

@@ -449,7 +449,12 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
             "--as-named",
         ): "another release has been deployed to stage since",
         ("up", "ci", "--yes", "--refuse-older"): "ci already runs the newer commit",
-        ("release", "check", "production", *github): "Merge https://github.example/octo/snu/pull/1 first",
+        (
+            "release",
+            "check",
+            "production",
+            *github,
+        ): "Merge https://github.example/octo/snu/pull/1 with a merge commit, then push",
     }.items():
         run = stages.snu(*arguments, GITHUB_TOKEN=TOKEN)
         assert run.returncode == ExitCode.REFUSED, run.stdout + run.stderr

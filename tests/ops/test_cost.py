@@ -231,7 +231,7 @@ def test_the_command_shows_stacks_apps_and_the_total(project: Project) -> None:
     for words in (
         *("Not included: egress", "excluding VAT", "Idle: every app at minScale", "sql-vcpu-hour"),
         f"Assumed: {assumed.sql_gigabytes} GB per Serverless SQL database, {assumed.registry_gigabytes} GB per",
-        "From secondary sources",
+        "Prices from secondary sources",
     ):
         assert words in ended.stdout
 

@@ -447,7 +447,7 @@ def test_files_that_no_commit_can_contain_are_rejected(make: Callable[[Path], No
     folder = created(tmp_path / "checkout", FILES)
     web = WorkingCopy(folder).inputs("web").version
     make(folder)
-    with pytest.raises(OpsError, match=r"nested repositories.*: apps/api/lib\. Commit the changes in each"):
+    with pytest.raises(OpsError, match=r"nested repositories.*: apps/api/lib\. For each one, commit its changes"):
         ops_git.revision(folder)
     copy = WorkingCopy(folder)
     with pytest.raises(ImageSourceError, match="api: apps/api/lib is a nested Git repository"):

@@ -29,7 +29,7 @@ _STDOUT, _STDERR = "info", "info#err"
 
 
 class Program:
-    """Serves a program as a LanguageRuntime until the block or this process ends.
+    """Serves a program as a LanguageRuntime until the ``with`` block exits or this process ends.
 
     Its environment is restricted by ``program_environment``. It has its own session, so Ctrl-C reaches only the engine,
     which then stops the program.
@@ -101,7 +101,7 @@ class Program:
     def exit_status(self, within: float = 0.0) -> int | None:
         """The exit status if the program has terminated the process, otherwise None.
 
-        Normally, the process runs until the block ends. ``within``: how long to wait for it to exit, in seconds.
+        Normally, it runs until the ``with`` block exits. ``within``: how long to wait for the exit, in seconds.
         """
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(within)
