@@ -129,7 +129,7 @@ class _Record:
         return InterruptedRun(self.purpose, owner, begun, datetime.now(UTC) - (age or timedelta()), self.engine_name)
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.host} (pid {self.process.pid}) for {self.purpose}, since {self.since[:19]}Z"
+        return _described(self, self.purpose)
 
 
 class _UnreadableError(Exception):
@@ -221,6 +221,15 @@ def _released(left: Collection[str] = ()) -> bytes:
     return json.dumps({"version": _FORMAT, "released": str(uuid.uuid4()), "left": list(left)}).encode()
 
 
+def _described(lock: _Record | PulumiLock, purpose: str) -> str:
+    """The lock's owner, for use in messages."""
+    try:
+        since = f"{datetime.fromisoformat(lock.since).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except ValueError:
+        since = lock.since
+    return f"{lock.user}@{lock.host} (pid {lock.process.pid}) for {purpose}, since {since}"
+
+
 def _left_locks(content: bytes) -> tuple[str, ...]:
     try:
         return tuple(json.loads(content)["left"])
@@ -259,7 +268,7 @@ def _pulumis(
         Lock(
             each.key,
             each.tag,
-            f"{each} for pulumi",
+            _described(each, "pulumi"),
             Liveness.ENDED if each.key in left else _pulumis_liveness(each, own, liveness),
             is_pulumis=True,
         )

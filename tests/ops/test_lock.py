@@ -303,12 +303,25 @@ def test_a_lock_of_the_cli_is_never_taken_for_stale(store: FolderStore, ended: P
     for pid in (os.getpid(), ended.pid):
         write_pulumis(store, pid)
         assert liveness(store) == [Liveness.UNKNOWN]
-        with pytest.raises(OpsError, match=r"locked by cli@.*\(pid \d+\) since 2026-01-02T03:04:05Z for pulumi"):
+        with pytest.raises(OpsError, match=r"locked by cli@.*\(pid \d+\) for pulumi, since 2026-01-02T03:04:05Z"):
             take(store)
     assert [each.liveness for each in locks_of(store, "snu", "dev")] == [Liveness.UNKNOWN], "snu's lock was left"
     store.delete(PULUMIS)
     with take(store):
         pass
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["2026-01-02T03:04:05.123456789Z", "2026-01-02T04:04:05+01:00", "2026-01-02T03:04:05Z"]
+)
+def test_both_kinds_of_locks_read_alike(store: FolderStore, beside: Process, timestamp: str) -> None:
+    write(store, beside, since="2026-01-02T03:04:05.678901+00:00")
+    write_pulumis(store, beside.pid, timestamp=timestamp)
+    host, pid = socket.gethostname(), beside.pid
+    assert [each.owner for each in locks_of(store, "snu", "dev")] == [
+        f"ann@{host} (pid {pid}) for snu up, since 2026-01-02T03:04:05Z",
+        f"cli@{host} (pid {pid}) for pulumi, since 2026-01-02T03:04:05Z",
+    ]
 
 
 def test_the_lock_of_the_cli_of_a_run_that_ended_is_known(store: FolderStore, ended: Process, beside: Process) -> None:
