@@ -33,7 +33,7 @@ def check_containers(session: Session, record: OperationRecord, wait_seconds: fl
 
 
 def require_ready(session: Session, containers: list[Container], wait_seconds: float, *, check_urls: bool) -> None:
-    """Wait until containers and domains are ready, and print the URLs.
+    """Wait until containers and domains are ready, and print the URLs and, with ``check_urls``, how many answered.
 
     Raises OpsError if a container or domain fails, is not ready in time, does not respond, or reports a different
     version. The message lists the next steps and, if the container runs on this machine, the last lines of its log.
@@ -55,8 +55,7 @@ def require_ready(session: Session, containers: list[Container], wait_seconds: f
         with progress_for(sys.stdout) as progress:
             problems = _wrong_versions(api, stack, own, min(wait_seconds, _VERSION_SECONDS), progress)
     if check_urls and not problems:
-        with spinner_for(sys.stdout, "Requesting the URLs"):
-            problems = _unanswered_urls(api, own)
+        problems = _unanswered_urls(api, own)
     if problems:
         reports = [text + _last_lines(stack, container) for container, text in problems.items()]
         raise OpsError("\n".join([*reports, *_next_steps(stack, problems)]), ExitCode.CONTAINERS)
@@ -131,8 +130,11 @@ def _expected(stack: Stack) -> dict[str, tuple[str, str]]:
 
 
 def _unanswered_urls(api: Api, containers: list[Container]) -> dict[Container, str]:
+    """Request every public URL, and print how many answered."""
     targets = [(container, host) for container in containers if container.public for host in container.hosts]
-    results = concurrent_map(lambda target: api.request_problem(target[1]), targets)
+    with spinner_for(sys.stdout, "Requesting the URLs"):
+        results = concurrent_map(lambda target: api.request_problem(target[1]), targets)
+    printer_for(sys.stdout).print([Line.of(f"URLs: {results.count('')} of {len(targets)} answered")])
     return {
         container: f"{api.url(host)} of container {container.name}: {problem}"
         for (container, host), problem in zip(targets, results, strict=True)

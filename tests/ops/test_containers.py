@@ -175,17 +175,38 @@ def test_a_container_says_its_version(
     ],
 )
 def test_an_update_fails_if_a_url_that_it_checks_does_not_answer(
-    monkeypatch: pytest.MonkeyPatch, answer: httpx.Response | Exception, wrong: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: httpx.Response | Exception,
+    wrong: str,
 ) -> None:
     api_that_answers(monkeypatch, answer)
     monkeypatch.setattr(Api, "current", lambda _self, container: replace(container, status="ready"))
     session: Any = SimpleNamespace(stack=find_stack(ROOT, "local"), environ={})
     container = Container("fr-par/1", "some-container", ("some.localhost",))
     require_ready(session, [container], 0, check_urls=False)
+    assert "answered" not in capsys.readouterr().out
     if not wrong:
         require_ready(session, [container], 0, check_urls=True)
+        assert capsys.readouterr().out.endswith("URLs: 1 of 1 answered\n")
         return
     with pytest.raises(OpsError, match=r"http://some.localhost:\d+ of container some-container: ") as failed:
         require_ready(session, [container], 0, check_urls=True)
     assert wrong in str(failed.value)
     assert failed.value.code is ExitCode.CONTAINERS
+    assert capsys.readouterr().out.endswith("URLs: 0 of 1 answered\n")
+
+
+def test_hosts_of_private_containers_are_not_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api_that_answers(monkeypatch, httpx.Response(200))
+    monkeypatch.setattr(Api, "current", lambda _self, container: replace(container, status="ready"))
+    session: Any = SimpleNamespace(stack=find_stack(ROOT, "local"), environ={})
+    containers = [
+        Container("fr-par/1", "api", ("api.localhost", "www.localhost")),
+        Container("fr-par/2", "private", ("private.localhost",), public=False),
+        Container("fr-par/3", "tasks"),
+    ]
+    require_ready(session, containers, 0, check_urls=True)
+    assert capsys.readouterr().out.endswith("URLs: 2 of 2 answered\n")
