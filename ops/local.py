@@ -27,7 +27,7 @@ from ops.local_port import free_port, remember_port
 from ops.process_environment import process_environment
 from ops.report.text import counted
 from ops.stacks import CHECKOUT, LOCAL_PASSPHRASE, Stack, find_stack, stack_names
-from ops.state.backend_environment import local_backend_url, local_state_dir
+from ops.state.backend_environment import is_of_another_checkout, local_backend_url, local_state_dir
 from pulumi_state.process import Process
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
@@ -343,7 +343,7 @@ class LocalCloud:
     def reset(self, environ: Mapping[str, str]) -> list[str]:
         """Reset the local Scaleway's data and delete the local stacks' state; returns what was done.
 
-        A state in another backend (``PULUMI_BACKEND_URL``) is not deleted.
+        If ``PULUMI_BACKEND_URL`` is a backend of the user's, the state in it is not deleted.
         """
         found = self.find()
         done = []
@@ -358,8 +358,7 @@ class LocalCloud:
             shutil.rmtree(self.data)
             done.append(f"Removed {self.data}; the local Scaleway is not running.")
         state = local_state_dir(self._stack.project_dir) / ".pulumi"
-        own_backend = local_backend_url(self._stack.project_dir)
-        if environ.get(BACKEND_URL, own_backend) != own_backend:
+        if self._backend_url(environ) != local_backend_url(self._stack.project_dir):
             done.append(f"Kept the state in {BACKEND_URL}.")
         elif state.exists():
             shutil.rmtree(state)
@@ -370,10 +369,15 @@ class LocalCloud:
         """Environment variables that make Scaleway clients and the Pulumi CLI use the local Scaleway."""
         config = self._stack.config
         variables = {name: str(config[key]) for name, key in _EXPORTS.items() if config.get(key)}
-        variables[BACKEND_URL] = environ.get(BACKEND_URL) or local_backend_url(self._stack.project_dir)
+        variables[BACKEND_URL] = self._backend_url(environ)
         if PASSPHRASE not in environ and PASSPHRASE_FILE not in environ:
             variables[PASSPHRASE] = LOCAL_PASSPHRASE
         return variables
+
+    def _backend_url(self, environ: Mapping[str, str]) -> str:
+        """The backend of the local stacks: the user's, unless it belongs to another checkout, or this checkout's."""
+        url, project_dir = environ.get(BACKEND_URL, ""), self._stack.project_dir
+        return url if url and not is_of_another_checkout(url, project_dir) else local_backend_url(project_dir)
 
     # --- containers and jobs ----------------------------------------------------------------------------
 

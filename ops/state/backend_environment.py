@@ -1,8 +1,8 @@
 """The environment variables that an engine needs to connect to a stack's backend and decrypt its secrets.
 
 Local stacks need no configuration: their state is in the project's ``.local`` folder, and their passphrase and keys are
-public. Variables set by the user take precedence. For other stacks, the variables come from a secret in Secret Manager,
-and any other backend is rejected.
+public. Variables set by the user take precedence, except for the backend of another checkout, which is rejected. For
+other stacks, the variables come from a secret in Secret Manager, and any other backend is rejected.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.stacks import LOCAL_PASSPHRASE, Stack
 from ops.state.backend import BackendKind, backend_of
+from pulumi_state.store import address_of
+from pulumi_state.store.address import folder_of
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE, PASSPHRASE_FILE
 
 
@@ -25,6 +27,15 @@ def local_backend_url(project_dir: Path) -> str:
     return f"file://{local_state_dir(project_dir)}"
 
 
+def is_of_another_checkout(backend_url: str, project_dir: Path) -> bool:
+    """Whether a backend is the default one of another project's local stacks, as exported by its ``snu local env``."""
+    if not backend_url.startswith("file://"):
+        return False
+    folder = folder_of(backend_url).resolve()
+    other = folder.parents[1] if len(folder.parents) > 1 else folder
+    return folder == local_state_dir(other) and other != project_dir.resolve() and (other / "Pulumi.yaml").is_file()
+
+
 def backend_environment(stack: Stack, environ: Mapping[str, str], *, reads: bool = False) -> dict[str, str]:
     """The environment, including the stack's backend, passphrase and keys.
 
@@ -33,6 +44,7 @@ def backend_environment(stack: Stack, environ: Mapping[str, str], *, reads: bool
     """
     backend, environ = backend_of(stack), dict(environ)
     if backend.kind is BackendKind.FILE:
+        _refuse_another_checkout(stack, environ)
         if BACKEND_URL not in environ:
             local_state_dir(stack.project_dir).mkdir(parents=True, exist_ok=True)
             environ[BACKEND_URL] = local_backend_url(stack.project_dir)
@@ -45,6 +57,16 @@ def backend_environment(stack: Stack, environ: Mapping[str, str], *, reads: bool
 
         environ |= variables_of(stack, backend, environ, reads=reads)
     return environ
+
+
+def _refuse_another_checkout(stack: Stack, environ: Mapping[str, str]) -> None:
+    url = environ.get(BACKEND_URL, "")
+    if is_of_another_checkout(url, stack.project_dir):
+        raise OpsError(
+            f"{BACKEND_URL} is {address_of(url)}, the backend of another checkout, but the state of {stack.name} is in "
+            f"{local_backend_url(stack.project_dir)}. Nothing was changed. Run: unset {BACKEND_URL}",
+            ExitCode.ENVIRONMENT,
+        )
 
 
 def _require(stack: Stack, environ: Mapping[str, str]) -> None:

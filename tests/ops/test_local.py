@@ -126,6 +126,16 @@ def test_env_points_other_clients_at_it(project: Project) -> None:
     assert {"SCW_ACCESS_KEY", "SCW_SECRET_KEY", "SCW_DEFAULT_REGION", "SCW_DEFAULT_PROJECT_ID"} <= found.keys()
 
 
+def test_env_replaces_the_backend_of_another_checkout(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    for given, expected in (
+        (f"file://{tmp_path}/.local/state", project.backend_url),
+        ("file:///elsewhere", "file:///elsewhere"),
+    ):
+        exported = project.snu("local", "env", PULUMI_BACKEND_URL=given).stdout
+        assert f"export PULUMI_BACKEND_URL={expected}\n" in exported
+
+
 def test_reset_empties_it_and_forgets_the_state(cloud: Project) -> None:
     state = cloud.directory / ".local/state/.pulumi"
     state.mkdir(parents=True)
@@ -139,6 +149,15 @@ def test_reset_empties_it_and_forgets_the_state(cloud: Project) -> None:
     assert state.parent.exists()
     with urllib.request.urlopen(f"{cloud.api_url}/_local/resources?seed=false") as answer:
         assert answer.read() == b"{}"
+
+
+def test_reset_forgets_its_own_state_despite_the_backend_of_another_checkout(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    states = [folder / ".local/state/.pulumi" for folder in (project.directory, tmp_path)]
+    for state in states:
+        state.mkdir(parents=True)
+    assert project.snu("local", "reset", "--yes", PULUMI_BACKEND_URL=f"file://{tmp_path}/.local/state").returncode == 0
+    assert [state.exists() for state in states] == [False, True]
 
 
 def test_reset_leaves_a_backend_of_the_users_alone(cloud: Project) -> None:

@@ -84,6 +84,27 @@ def test_what_the_user_has_set_wins(tmp_path: Path, name: str) -> None:
     assert backend_environment(make_stack(tmp_path), environ) == environ
 
 
+def test_the_backend_of_another_checkout_is_refused(tmp_path: Path) -> None:
+    """As left in a shell by `local env` of the other one."""
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    for folder in (mine, other):
+        folder.mkdir()
+        (folder / "Pulumi.yaml").touch()
+    (tmp_path / "link").symlink_to(mine)
+    with pytest.raises(OpsError) as refused:
+        backend_environment(make_stack(mine), {BACKEND_URL: f"file://{other}/.local/state/"})
+    assert refused.value.code is ExitCode.ENVIRONMENT
+    assert str(refused.value) == (
+        f"PULUMI_BACKEND_URL is file://{other}/.local/state, the backend of another checkout, but the state of s is in "
+        f"file://{mine}/.local/state. Nothing was changed. Run: unset PULUMI_BACKEND_URL"
+    )
+    for url in (f"file://{mine}/.local/state", f"file://{tmp_path}/link/.local/state", f"file://{other}/elsewhere"):
+        assert backend_environment(make_stack(mine), {BACKEND_URL: url})[BACKEND_URL] == url
+    (other / "Pulumi.yaml").unlink()
+    url = f"file://{other}/.local/state"
+    assert backend_environment(make_stack(mine), {BACKEND_URL: url})[BACKEND_URL] == url, "a folder of the user's"
+
+
 @pytest.mark.parametrize(
     ("environ", "missing"),
     [
