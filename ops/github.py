@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from infra.loopback import is_loopback
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.local_port import is_loopback
 from ops.process_environment import TOKEN, TOKEN_FILE
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ the tracked file, so no copy can reach a real account.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infra.loopback import is_loopback
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from pulumi_state.errors import PulumiError
@@ -27,16 +27,6 @@ _FOLDER = ".local"
 _PORT_FILE = "scaleway.port"
 _STEP = 10
 """Distance between candidates, so that one checkout's object storage port is not the first choice of another."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is a loopback address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def remembered_port(project_dir: Path) -> int | None:

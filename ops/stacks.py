@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from infra import naming
+from infra.loopback import is_loopback
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.local_port import config_file, is_loopback
+from ops.local_port import config_file
 from pulumi_state import project as pulumi_project
 from pulumi_state.errors import PulumiError
 from pulumi_state.stack_file import StackFile

@@ -1,7 +1,7 @@
 """Warnings about valid settings that may nevertheless fail on deployment.
 
-They cover Scaleway limits that `scaleway_facts` does not mark as firm, and the organization's quota, which is shared
-with other stacks.
+They cover Scaleway limits that `scaleway_facts` does not mark as firm, the organization's quota, which is shared with
+other stacks, and hosts that get no DNS record.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import naming
+from infra.loopback import is_local_scaleway
 from infra.settings.models import App, EnvironmentSettings, FoundationSettings
 from infra.settings.problems import SettingsError
 from infra.settings.reading import flat_config
@@ -27,7 +28,10 @@ def advice(settings: EnvironmentSettings | FoundationSettings, stack: str, proje
     if isinstance(settings, FoundationSettings):
         warnings = [*_expiry(settings, datetime.now(UTC).date()), *shared_project(settings)]
     else:
-        warnings = [*_apps_advice(settings), *_quota(settings, stack, project)]
+        configs = dict(_configs(project))
+        warnings = [*_apps_advice(settings), *_quota(settings, stack, configs)]
+        if not is_local_scaleway(configs.get(stack, {}).get("scaleway:apiUrl")):
+            warnings += _hosts(settings)
     return [f"Pulumi.{stack}.yaml: {warning}" for warning in warnings]
 
 
@@ -83,9 +87,20 @@ def _variables(key: str, variables: MergedVariables) -> Iterator[str]:
             )
 
 
-def _quota(settings: EnvironmentSettings, stack: str, project: Path) -> Iterator[str]:
+def _hosts(settings: EnvironmentSettings) -> Iterator[str]:
+    """Warns about hosts that get no record, although the stack manages a zone."""
+    zone = settings.zone
+    for name, app in settings.apps.items():
+        if zone is not None and app.host is not None and not naming.is_in_zone(app.host, zone):
+            yield (
+                f"snu:apps.{name}.host: `{app.host}` is outside of the zone `{zone}` (snu:zone), so it gets no DNS "
+                "record, and Scaleway issues its certificate only once it has one. Choose a host that ends in "
+                f"`.{zone}`, or create a CNAME record to the container's endpoint in the zone of that host"
+            )
+
+
+def _quota(settings: EnvironmentSettings, stack: str, configs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     """Warns if the containers in all of the organization's stack files exceed its memory quota."""
-    configs = dict(_configs(project))
     organization = configs.get(stack, {}).get("scaleway:organizationId")
     own = sum(app.memory * app.max_scale for app in settings.apps.values())
     needed = {stack: own} | {

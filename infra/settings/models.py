@@ -355,8 +355,8 @@ class EnvironmentSettings(Settings):
     environment: EnvironmentIdentity = Field(description="The environment's name and its foundation.")
     zone: limits.Zone | None = Field(
         default=None,
-        description="The foundation's DNS zone, in which the apps' hosts get records. If unset, records are managed "
-        "outside this project.",
+        description="The foundation's DNS zone, in which the apps' hosts get records. A preview warns about hosts "
+        "outside of it, except on the local Scaleway. If unset, records are managed outside this project.",
     )
     url_template: limits.UrlTemplate = Field(
         default="https://{host}",

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from infra.loopback import is_loopback
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.local_port import is_loopback
 
 WEBHOOK = "SLACK_WEBHOOK_URL"
 _RETRY_SECONDS = (0.5, 2.0)

@@ -14,9 +14,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
+from infra.loopback import is_loopback
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.local_port import is_loopback
 
 if TYPE_CHECKING:
     import requests

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from infra.loopback import is_loopback
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.local_port import is_loopback
 from ops.stacks import Stack
 
 API_URL = "https://api.scaleway.com"

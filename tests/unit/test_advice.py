@@ -58,6 +58,29 @@ def test_many_variables_and_long_names(read: Read) -> None:
     assert len(texts) == 4, "tasks takes the variables of api"
 
 
+class TestHostOutsideOfTheZone:
+    ZONE: Stack = {"snu:zone": "test.example.org"}
+
+    @pytest.mark.parametrize("host", ["mailer.example.org", "test.example.org", "mailertest.example.org"])
+    def test_it_is_named_with_the_zone(self, read: Read, host: str) -> None:
+        (text,) = read(api(host=host) | self.ZONE)
+        assert text == (
+            f"Pulumi.test.yaml: snu:apps.api.host: `{host}` is outside of the zone `test.example.org` (snu:zone), so "
+            "it gets no DNS record, and Scaleway issues its certificate only once it has one. Choose a host that ends "
+            "in `.test.example.org`, or create a CNAME record to the container's endpoint in the zone of that host"
+        )
+
+    def test_hosts_in_the_zone_or_without_one_get_no_advice(self, read: Read) -> None:
+        assert read(api() | self.ZONE) == []
+        assert read(api(host="mailer.example.org")) == []
+
+    @pytest.mark.parametrize("url", ["http://127.0.0.1:8421", "http://localhost:8421", "http://[::1]:8421"])
+    def test_the_local_scaleway_needs_no_record(self, read: Read, url: str) -> None:
+        assert read(api(host="mailer.example.org") | self.ZONE | {"scaleway:apiUrl": url}) == []
+        other = {"scaleway:apiUrl": "https://api.scaleway.example"}
+        assert len(read(api(host="mailer.example.org") | self.ZONE | other)) == 1
+
+
 class TestQuota:
     def test_all_stacks_of_the_organization_count(self, read: Read) -> None:
         other = api(cpu=2000, memory=8000, maxScale=12)
