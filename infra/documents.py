@@ -6,7 +6,8 @@ All values read from it are secret outputs. Messages contain keys, never values.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -32,8 +33,9 @@ class SecretDocument:
         `required` maps each consumer to its variables. `name` and the consumers' names appear in messages.
         """
         version = secrets.get_version_output(secret_id=secret_id, revision=_LATEST)
-        self._values = secret(version.apply(lambda version: version.data)).apply(
-            lambda content: _validated(_parsed(content, name), name, required)
+        content = secret(version.apply(lambda version: version.data))
+        self._values = pulumi.Output.all(secret_id, content).apply(
+            lambda known: _validated(known[1], _Location(name, known[0]), required)
         )
 
     @property
@@ -59,7 +61,23 @@ def read_text(
     return secret(version).apply(lambda version: base64.b64decode(version.data).decode())
 
 
-def _parsed(content: str, name: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Location:
+    """Where a secret document is stored."""
+
+    name: str
+    secret_id: str
+
+    def error(self, problem: str, details: Iterable[str] = ()) -> pulumi.RunError:
+        """The error for an invalid document."""
+        location = f"It is the secret {self.name} in Secret Manager, with the id {self.secret_id}."
+        remedy = 'To show or edit it, see docs/how-to/add-an-app.md, section "The secret document"'
+        return pulumi.RunError(
+            "\n".join([f"the secret document {self.name} is {problem}", *details, f"{location} {remedy}"])
+        )
+
+
+def _parsed(content: str, location: _Location) -> dict[str, Any]:
     """Parses the base64-encoded JSON object: UTF-8, with or without a byte order mark.
 
     The crash alerts job parses it the same way (`apps/crash-alerts/src/settings.js`).
@@ -70,7 +88,7 @@ def _parsed(content: str, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError, binascii.Error):
         document = None
     if not isinstance(document, dict):
-        raise pulumi.RunError(f"the secret document {name} is not a JSON object")
+        raise location.error("not a JSON object")
     return document
 
 
@@ -78,7 +96,8 @@ def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _validated(values: dict[str, Any], name: str, required: Mapping[str, MergedVariables]) -> dict[str, str]:
+def _validated(content: str, location: _Location, required: Mapping[str, MergedVariables]) -> dict[str, str]:
+    values = _parsed(content, location)
     problems = [
         f"  {key}: {problem} (used by {consumer} as {variable})"
         for consumer, variables in required.items()
@@ -87,7 +106,7 @@ def _validated(values: dict[str, Any], name: str, required: Mapping[str, MergedV
         if (problem := _problem(values.get(key), kind))
     ]
     if problems:
-        raise pulumi.RunError("\n".join([f"the secret document {name} is invalid:", *sorted(problems)]))
+        raise location.error("invalid:", sorted(problems))
     return values
 
 
