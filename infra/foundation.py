@@ -21,6 +21,7 @@ from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.documents import read_text
+from infra.loopback import is_local_scaleway
 from infra.settings import BucketBackend, FoundationSettings, InstanceBackend, ServerlessBackend
 from infra.settings.models import DatabasePasswords, InitialDocument
 
@@ -102,7 +103,7 @@ def build(settings: FoundationSettings) -> None:
         for name in settings.environments
     }
     for name, access in alerts.items():
-        _warn_unless_written(access, naming.alerts_secret(name))
+        _report_unless_written(access, naming.alerts_secret(name))
     if settings.zone is not None:
         pulumi.export("zone", _zone(settings.zone, project.id, opts).id)
     if settings.previews:
@@ -268,13 +269,16 @@ def _preview_namespace(project_id: pulumi.Output[str], opts: pulumi.ResourceOpti
     )
 
 
-def _warn_unless_written(access: AlertsAccess, secret: str) -> None:
-    def warn(is_written: bool) -> None:
+def _report_unless_written(access: AlertsAccess, secret: str) -> None:
+    """Reports a secret without a version: on the local Scaleway as information, because `scripts/up` writes it next."""
+    report = pulumi.log.info if is_local_scaleway(pulumi.Config("scaleway").get("apiUrl")) else pulumi.log.warn
+
+    def check(is_written: bool) -> None:
         if not is_written:
-            pulumi.log.warn(
-                f"the secret {secret} has no version yet: run `scripts/snu keys store {pulumi.get_stack()}` to create "
-                "and store the API key for the crash alerts",
+            report(
+                f"the secret {secret} has no version yet: `scripts/snu keys store {pulumi.get_stack()}` creates and "
+                "stores the API key for the crash alerts",
                 access,
             )
 
-    access.is_written.apply(warn)
+    access.is_written.apply(check)
