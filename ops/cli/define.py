@@ -39,14 +39,18 @@ def top_level() -> typer.Typer:
     return app
 
 
-def command(app: typer.Typer, name: str | None = None, *, examples: Sequence[str]) -> Callable[[Command], Command]:
+def command(
+    app: typer.Typer, name: str | None = None, *, examples: Sequence[str], extra_arguments: bool = False
+) -> Callable[[Command], Command]:
     """Register a command. A dataclass parameter becomes one option per field.
 
-    ``examples``: command lines without the program name.
+    ``examples``: command lines without the program name. ``extra_arguments``: the command itself rejects surplus
+    arguments, which are in its context's ``args``.
     """
+    settings = {"allow_extra_args": extra_arguments}
 
     def register(function: Command) -> Command:
-        app.command(name, epilog=example_text(examples))(expand(function))
+        app.command(name, epilog=example_text(examples), context_settings=settings)(expand(function))
         return function
 
     return register

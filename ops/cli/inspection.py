@@ -15,8 +15,9 @@ from ops.exit_codes import ExitCode
 app = top_level()
 
 
-@command(app, examples=["status", "status --drift", "status --json"])
+@command(app, examples=["status", "status stage production --drift", "status --json"])
 def status(
+    stacks: Annotated[list[str] | None, option.stacks_argument("all environments")] = None,
     json: option.Json = False,
     drift: Annotated[
         bool, typer.Option("--drift", help="Also compare the state with the live resources, like `snu drift`.")
@@ -26,7 +27,7 @@ def status(
     """Show each environment's release, images, locks, waiting plans and unpromoted changes."""
     from ops.commands import status as status_command
 
-    return status_command.status(cwd, as_json=json, drift=drift)
+    return status_command.status(cwd, stacks or [], as_json=json, drift=drift)
 
 
 @command(app, examples=["outputs local", "outputs local urls.api", "outputs stage --json"])
@@ -49,8 +50,9 @@ def outputs(
     return stack_commands.outputs(session, path, as_json=json)
 
 
-@command(app, examples=["logs api", "logs api --stack local --follow --lines 20"])
+@command(app, examples=["logs api", "logs api --stack local --follow --lines 20"], extra_arguments=True)
 def logs(
+    context: typer.Context,
     app_name: Annotated[str, typer.Argument(metavar="APP", help="Name of the app or job in the stack's file.")],
     stack: Annotated[
         str,
@@ -67,7 +69,7 @@ def logs(
     """Print the logs of an app's instances or a job's last run, with each line's time, instance and stream."""
     from ops.commands import logs as logs_command
 
-    return logs_command.logs(cwd, app_name, stack, follow=follow, lines=lines)
+    return logs_command.logs(cwd, [app_name, *context.args], stack, follow=follow, lines=lines)
 
 
 @command(app, examples=["drift", "drift stage production --report github --report slack", "drift stage --json"])

@@ -12,7 +12,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.local import LocalCloud
 from ops.report.text import safe
-from ops.stacks import find_stack, project_dir, settings_of
+from ops.stacks import find_stack, project_dir, settings_of, stack_names
 
 if TYPE_CHECKING:
     from infra.settings import EnvironmentSettings
@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 _MILLISECONDS = len("2026-01-01T00:00:00.000")
 
 
-def logs(cwd: Path | None, name: str, stack_name: str, *, follow: bool, lines: int) -> ExitCode:
-    """Print the logs of an app's instances or a job's last run."""
+def logs(cwd: Path | None, names: list[str], stack_name: str, *, follow: bool, lines: int) -> ExitCode:
+    """Print the logs of an app's instances or a job's last run.
+
+    Raises OpsError unless ``names`` consists of an app or job. If it contains a stack, as in the arguments of other
+    commands, the message contains the right command.
+    """
     stack = find_stack(project_dir(cwd), stack_name)
+    if len(names) > 1:
+        found = f"Expected the name of one app or job, found {safe(' '.join(names))}."
+        raise OpsError(found + _stack_hint(stack, names), ExitCode.USAGE)
+    name = names[0]
     if not stack.is_local:
         raise OpsError(
             f"`scripts/snu logs` only works for stacks on the local Scaleway. The logs of {stack_name} are in "
@@ -44,7 +52,7 @@ def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dic
     if settings.blueprint == "foundation" or name not in {*apps, *jobs}:
         raise OpsError(
             f"{stack.file.name} has no app or job {safe(name)}. Apps: {', '.join(apps) or 'none'}; jobs: "
-            f"{', '.join(jobs) or 'none'}.",
+            f"{', '.join(jobs) or 'none'}.{_stack_hint(stack, [name])}",
             ExitCode.USAGE,
         )
     cloud = LocalCloud(stack)
@@ -58,6 +66,15 @@ def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dic
     if (run_id := cloud.last_run_id(job)) is not None:
         return cloud.run_logs(run_id, follow=follow, lines=lines)
     raise _missing(f"not run the job {job} yet. Its schedule or an API call starts it.")
+
+
+def _stack_hint(stack: Stack, names: list[str]) -> str:
+    """The command to run if one of the names is that of a stack; empty if none is."""
+    stacks = [name for name in names if name in stack_names(stack.project_dir)]
+    if not stacks:
+        return ""
+    others = [name for name in names if name not in stacks] or ["APP"]
+    return f" {stacks[0]} is a stack. Run: scripts/snu logs {safe(others[0])} --stack {stacks[0]}"
 
 
 def _jobs(settings: EnvironmentSettings) -> dict[str, str]:

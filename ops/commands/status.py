@@ -19,7 +19,7 @@ from ops.report.document import print_document, utc
 from ops.report.factory import printer_for
 from ops.report.text import Line, counted, short
 from ops.report.times import local_time
-from ops.stacks import project_dir, stack_names
+from ops.stacks import find_stack, project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.interrupted import interrupted_line, pending_names
 from ops.state.lock import Lock, locks_of
@@ -55,18 +55,20 @@ class StackStatus:
     """Images for which the promotion source runs a different version."""
 
 
-def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
-    """Print each environment's images, lock owners, waiting plans and unpromoted images.
+def status(directory: Path | None, stacks: list[str], *, as_json: bool, drift: bool) -> ExitCode:
+    """Print the environments' images, lock owners, waiting plans and unpromoted images.
 
-    ``drift``: also compare the states with the live resources, like ``snu drift``.
+    ``stacks``: the stacks to show, all by default. ``drift``: also compare their states with the live resources, like
+    ``snu drift``. Raises OpsError if one of the stacks does not exist or is not an environment.
     """
     project = project_dir(directory)
+    _require_environments(project, stacks)
     statuses = {each.stack.name: _status_of(each) for each in environments(project, process_environment())}
     releases = _releases(project)
     for name, each in statuses.items():
         newest = releases.newest(name) if releases else None
         each.release = newest.name if newest else ""
-        if drift and not each.problem and each.updated:
+        if drift and (name in stacks or not stacks) and not each.problem and each.updated:
             each.drift = _has_drift(project, each)
     for each in statuses.values():
         source = statuses.get(each.promote_from or "")
@@ -74,6 +76,7 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
             each.behind = sorted(
                 name for name, version in each.images.items() if source.images.get(name, version) != version
             )
+    statuses = {name: each for name, each in statuses.items() if name in stacks or not stacks}
     problems = {name: each.problem for name, each in statuses.items() if each.problem}
     if as_json:
         print_document("status", {"environments": list(statuses.values())})
@@ -84,6 +87,14 @@ def status(directory: Path | None, *, as_json: bool, drift: bool) -> ExitCode:
         )
         printer_for(sys.stdout).print(skipped_lines(problems))
     return ExitCode.INCOMPLETE if problems else ExitCode.OK
+
+
+def _require_environments(project: Path, stacks: list[str]) -> None:
+    for name in stacks:
+        if find_stack(project, name).config.get("snu:blueprint") != "environment":
+            raise OpsError(
+                f"{name} is not an environment. To show its outputs: scripts/snu outputs {name}", ExitCode.USAGE
+            )
 
 
 def _status_of(environment: StackImages) -> StackStatus:

@@ -216,6 +216,18 @@ def test_a_stack_on_the_real_scaleway_needs_a_key_to_learn_where_its_state_is(pr
         )
 
 
+def test_status_shows_the_named_environments(project: Project) -> None:
+    shown = project.snu("status", "local")
+    assert (shown.returncode, shown.stdout) == (ExitCode.OK, "local  nothing runs yet\n")
+    both = project.snu("status", "local", "stage")
+    assert both.returncode == ExitCode.INCOMPLETE
+    assert "local  nothing runs yet\n" in both.stdout
+    assert "Skipped stage: no Scaleway API key." in both.stdout
+    refused(project, "status", "nowhere", code=ExitCode.USAGE, says="There is no stack 'nowhere'")
+    says = "foundation-local is not an environment. To show its outputs: scripts/snu outputs foundation-local"
+    refused(project, "status", "foundation-local", code=ExitCode.USAGE, says=says)
+
+
 def test_wrong_settings_are_refused_all_at_once(project: Project) -> None:
     project.edit("local", "port: 8089", "port: 8089000\n      colour: red")
     ended = project.snu("preview", "local")
