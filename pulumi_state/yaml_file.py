@@ -54,6 +54,7 @@ _NUMBER = re.compile(
     r"[-+]?(?:0b[01]+|0o[0-7]+|0x[0-9a-f]+|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:e[-+]?[0-9]+)?)|[-+]?\.(?:inf|nan)",
     re.IGNORECASE,
 )
+_NUMBER_WITHOUT_DIGITS = re.compile(r"[-+]?(?:0[ox]|\.)?_+(?:e[-+]?[0-9]+)?", re.IGNORECASE)
 _BASE_60 = re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]|[ \t]+)[0-9].*)?")
 _NAMES_A_SECRET = re.compile(r"password|secret|token|webhook", re.IGNORECASE)
@@ -352,6 +353,8 @@ def _resolve(text: str) -> tuple[Any, str | None]:
     digits = text.replace("_", "")
     if _NUMBER.fullmatch(digits):
         return text, "a number that not all YAML readers preserve"
+    if _NUMBER_WITHOUT_DIGITS.fullmatch(text):
+        return text, "which some YAML readers reject as a number without digits"
     if _BASE_60.fullmatch(digits):
         return text, "which some YAML readers treat as a base-60 number"
     if _DATE.fullmatch(text):

@@ -128,6 +128,9 @@ TEXTS = st.text(alphabet="0123456789+-._:eExoabTZ =<~ynsuftr", max_size=8) | st.
 
 
 @example("a\tb", False)
+@example("-_", False)
+@example("0x_", True)
+@example("._", False)
 @given(TEXTS, st.booleans())
 def test_other_readers_agree_on_what_is_accepted(scalar: str, as_key: bool) -> None:
     """PyYAML reads YAML 1.1, ruamel YAML 1.2."""
