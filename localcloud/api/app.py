@@ -31,7 +31,7 @@ from localcloud.api.faults.rule import Rule
 from localcloud.api.host_pages import container_of, render_host_page
 from localcloud.api.logs.reader import LogReader
 from localcloud.api.logs.routes import logs_of, serve_logs
-from localcloud.api.oci.endpoints import is_registry_path
+from localcloud.api.oci.paths import is_registry_path
 from localcloud.api.oci.service import Registry
 from localcloud.api.page_layout import HTML, PAGE_HEADERS
 from localcloud.api.products import ROUTES

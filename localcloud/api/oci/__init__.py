@@ -3,7 +3,7 @@
 A repository is ``<registry namespace>/<image path>``. Blobs are files; everything else is in the API's store.
 
     service       request processing: endpoint, access, handler, response
-    endpoints     paths and names; ``bodies``: HTTP requests and responses; ``errors``: error responses
+    paths         parses paths and names; ``bodies``: HTTP requests and responses; ``errors``: error responses
     access        authorization of pulls and pushes
     blobs         files by digest; ``uploads``: unfinished files; ``ranges``: byte ranges
     manifests     parses and validates manifests

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from localcloud.api.oci.bodies import FilePart, HttpResponse
-from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, blob_unknown, digest_invalid, unsupported
+from localcloud.api.oci.paths import is_digest
 from localcloud.api.oci.ranges import RangeNotSatisfiable, requested_range
 from localcloud.api.oci.removal import remove_link
 from localcloud.api.oci.repository import manifests_of

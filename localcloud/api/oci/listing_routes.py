@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from localcloud.api.oci.bodies import HttpResponse
-from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, digest_invalid, name_unknown
 from localcloud.api.oci.manifests import OCI_INDEX
+from localcloud.api.oci.paths import is_digest
 from localcloud.api.oci.repository import manifests_of
 from localcloud.api.oci.requests import RegistryRequest
 from localcloud.api.store import Resource

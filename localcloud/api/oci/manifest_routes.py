@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from localcloud.api.oci.bodies import BodyTooLarge, FilePart, HttpResponse
-from localcloud.api.oci.endpoints import is_digest, is_tag
 from localcloud.api.oci.errors import digest_invalid, manifest_invalid, manifest_unknown
 from localcloud.api.oci.manifests import MAX_BYTES, parse
+from localcloud.api.oci.paths import is_digest, is_tag
 from localcloud.api.oci.removal import remove_manifests, remove_tag
 from localcloud.api.oci.requests import RegistryRequest
 

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.api.oci.endpoints import is_digest
 from localcloud.api.oci.errors import OciError, manifest_invalid
+from localcloud.api.oci.paths import is_digest
 
 MAX_BYTES = 4 * 1024 * 1024
 """Maximum size of a manifest: the minimum that registries should support (spec: "Pushing manifests")."""

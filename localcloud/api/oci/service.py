@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from localcloud.api.asgi import ClientDisconnected, Receive, Scope, Send
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import origin
-from localcloud.api.oci import blob_routes, endpoints, listing_routes, manifest_routes, removal, upload_routes
+from localcloud.api.oci import blob_routes, listing_routes, manifest_routes, paths, removal, upload_routes
 from localcloud.api.oci.access import PULL, PUSH, authenticate_request, open_repository
 from localcloud.api.oci.blobs import Blobs
 from localcloud.api.oci.bodies import HttpRequest, HttpResponse
@@ -90,7 +90,7 @@ class Registry:
         cloud = self._context.cloud
         if cloud.store.sweep(cloud.now()):
             cloud.store.commit()
-        target = endpoints.find(request.path)
+        target = paths.parse(request.path)
         principal = authenticate_request(cloud, request)
         if target.endpoint == "ping":
             if principal is None:

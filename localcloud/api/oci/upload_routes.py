@@ -5,8 +5,8 @@ from __future__ import annotations
 from localcloud.api.asgi import ClientDisconnected
 from localcloud.api.oci.access import PULL, open_repository
 from localcloud.api.oci.bodies import HttpResponse
-from localcloud.api.oci.endpoints import is_digest, is_name
 from localcloud.api.oci.errors import OciError, digest_invalid, size_invalid
+from localcloud.api.oci.paths import is_digest, is_name
 from localcloud.api.oci.ranges import chunk_range, upload_range
 from localcloud.api.oci.requests import RegistryRequest
 from localcloud.api.oci.uploads import Upload

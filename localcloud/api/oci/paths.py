@@ -1,4 +1,7 @@
-"""Paths defined by the spec ("Endpoints"), and the syntax of names, tags and digests ("Pulling manifests")."""
+"""Parses paths as defined by the spec ("Endpoints"), and names, tags and digests ("Pulling manifests").
+
+The handlers of the paths are in the modules ``*_routes``; ``service`` selects them.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ def is_registry_path(path: str) -> bool:
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
-def find(path: str) -> RegistryPath:
+def parse(path: str) -> RegistryPath:
     """Parse a path. Raises ``NAME_INVALID`` for a malformed repository name and 404 for an unknown endpoint."""
     if path.rstrip("/") == PREFIX:
         return RegistryPath("ping")
