@@ -48,7 +48,7 @@ def deploy_application(environment: str) -> str:
 
 
 def preview_application(environment: str) -> str:
-    """The IAM application that previews an environment with read-only access."""
+    """The read-only IAM application that previews an environment."""
     return f"snu-preview-{environment}"
 
 

@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
         13,
         "no engine for this stack: the Pulumi CLI is missing, or the embedded engine does not support the stack",
     )
-    ENVIRONMENT = 14, "the state's backend address, the secrets' passphrase or the GitHub token is not configured"
+    ENVIRONMENT = 14, "the state backend URL, the secrets passphrase or the GitHub token is not configured"
     INTERRUPTED = 15, "an earlier run was interrupted or overwrote a newer state: run `scripts/snu recover`"
     REFUSED = (
         16,

@@ -62,7 +62,7 @@ def external_lines(stack: str, findings: Iterable[Finding], repaired: Collection
     findings = list(findings)
     if not findings:
         return []
-    lines = [Line.of((f"Found on Scaleway but not caused by an update of {stack}:", "bold"))]
+    lines = [Line.of((f"Changes on Scaleway that were not made by an update of {stack}:", "bold"))]
     lines += [Line.of((f"  {title}: ", "yellow"), names) for title, names in _listed(findings, safe)]
     return lines + [Line.of(f"  {remedy}") for remedy in remedies_for(stack, findings, repaired)]
 
@@ -74,7 +74,7 @@ def external_markdown(stack: str, findings: Iterable[Finding]) -> list[str]:
         return []
     listed = [f"- {title}: {names}" for title, names in _listed(findings, code)]
     return [
-        f"**Found on Scaleway but not caused by an update of {code(stack)}**",
+        f"**Changes on Scaleway that were not made by an update of {code(stack)}**",
         "",
         *listed,
         *(remedy.markdown for remedy in remedies_for(stack, findings)),

@@ -19,7 +19,7 @@ up to date. Update it with `python -m ops.reference > docs/reference/commands.md
 Run the command as `scripts/snu`, from any directory. `scripts/snu --help`, or `-h` after any command, shows the options
 and examples. `scripts/snu --install-completion` sets up shell completion for commands, options and stack names.
 
-On a terminal, the output is a coloured tree with progress. In a pipe, in CI or with `NO_COLOR`, it is plain text.
+On a terminal, the output is a coloured tree that shows progress. In a pipe, in CI or with `NO_COLOR`, it is plain text.
 `FORCE_COLOR` adds colours in a pipe or in CI. Secrets are printed as `[secret]`, and values that are unknown before the
 update as `output<…>`. Errors go to standard error. Times are in your time zone (`TZ`).
 

@@ -52,7 +52,7 @@ class StoredKeys:
         """Delete every key of the application except the ``current`` one."""
         for access_key in self.others(application, current):
             self.cloud.revoke(access_key)
-            self.say(f"application {application}", f"deleted the former key {access_key}")
+            self.say(f"application {application}", f"deleted the old key {access_key}")
 
 
 def store_alerts_access(

@@ -1,4 +1,4 @@
-"""Managed databases: Serverless SQL, ``/serverless-sqldb/v1alpha1``, and instances, ``/rdb/v1``."""
+"""Managed databases: Serverless SQL (``/serverless-sqldb/v1alpha1``) and instances (``/rdb/v1``)."""
 
 from __future__ import annotations
 

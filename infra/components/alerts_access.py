@@ -24,7 +24,7 @@ class AlertsAccessArgs(TypedDict):
     """Arguments of `AlertsAccess`."""
 
     environment: str
-    """The environment to monitor, used in descriptions."""
+    """Name of the environment to monitor; used in descriptions."""
     application_name: str
     """Name of the job's IAM application."""
     secret_name: pulumi.Input[str]

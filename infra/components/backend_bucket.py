@@ -12,7 +12,7 @@ class BackendBucketArgs(TypedDict):
     """Arguments of `BackendBucket`."""
 
     environment: str
-    """The environment that stores its state in the bucket, used in descriptions."""
+    """Name of the environment that stores its state in the bucket; used in descriptions."""
     application_name: str
     """Name of the IAM application that reads and writes the bucket."""
     reader_application_name: str

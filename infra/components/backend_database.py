@@ -14,7 +14,7 @@ class BackendDatabaseArgs(TypedDict):
     """Arguments of `BackendDatabase`."""
 
     environment: str
-    """The environment that stores its state in the database, used in descriptions."""
+    """Name of the environment that stores its state in the database; used in descriptions."""
     database_name: pulumi.Input[str]
     """Name of the database."""
     application_name: str

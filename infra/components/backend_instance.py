@@ -18,7 +18,7 @@ class BackendInstanceArgs(TypedDict):
     """Arguments of `BackendInstance`."""
 
     environment: str
-    """The environment that stores its state in the database, used in descriptions."""
+    """Name of the environment that stores its state in the database; used in descriptions."""
     instance_name: pulumi.Input[str]
     """Name of the instance."""
     database_name: str

@@ -44,7 +44,7 @@ class DeployAccessArgs(TypedDict):
     """Arguments of `DeployAccess`."""
 
     environment: str
-    """The environment to deploy, used in descriptions."""
+    """Name of the environment to deploy; used in descriptions."""
     deploy_application: str
     """Name of the IAM application that deploys."""
     preview_application: str

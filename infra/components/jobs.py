@@ -78,7 +78,7 @@ class ScheduledJob(Component):
 
 
 def go_duration(seconds: int) -> str:
-    """Format a number of seconds as Go does, and as the provider returns it: `2h0m0s`."""
+    """Format seconds as a Go duration string, as the provider returns it: `2h0m0s`."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

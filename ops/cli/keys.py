@@ -25,13 +25,13 @@ def list_keys(stack: option.StackName, json: option.Json = False, cwd: option.Cw
 @command(app, examples=["keys store foundation-stage", "keys store foundation-stage --rotate"])
 def store(
     stack: option.StackName,
-    rotate: Annotated[bool, typer.Option("--rotate", help="Also replace keys that are still current.")] = False,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Also replace keys that are still valid.")] = False,
     lock_timeout: option.LockTimeout = 0.0,
     cwd: option.Cwd = None,
 ) -> ExitCode:
     """Create the API keys that a foundation's environments use, and store them in Secret Manager.
 
-    Keeps current keys; replaces and deletes all others. `snu bootstrap` does the same.
+    Keeps valid keys; replaces and deletes all others. `snu bootstrap` does the same.
     """
     from ops.commands import keys as keys_commands
 

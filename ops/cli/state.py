@@ -41,7 +41,7 @@ def backup(
     target: option.StateTarget,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="File to write. Default: an object in the state's backend."),
+        typer.Option("--out", metavar="FILE", help="File to write. Default: an object in the state backend."),
     ] = None,
 ) -> ExitCode:
     """Back up a stack's state. Its secrets remain encrypted with the stack's passphrase."""

@@ -113,7 +113,7 @@ def _plan_lines(plan: Plan, out: Path) -> list[Line]:
     lines = [Line.of(("Plan ", "bold"), (plan.short_digest, "bold"), f" of {plan.stack}, by {plan.author}: {out}")]
     lines.append(Line.of(f"  Commit {plan.commit[:12]}; expires on {local_time(plan.expires)}."))
     if plan.dirty:
-        lines.append(Line.of(("  The plan contains uncommitted changes.", "bold yellow")))
+        lines.append(Line.of(("  The plan includes uncommitted changes.", "bold yellow")))
     missing = [reference for reference, is_stored in plan.images.items() if not is_stored]
     if missing:
         lines.append(

@@ -29,7 +29,7 @@ def discard(session: Session, digest: str | None, options: Options) -> ExitCode:
         ledger = Ledger(session.store, session.project, name)
         for plan in plans:
             ledger.discard(plan.plan, plan.digest, plan.author)
-            print(f"Discarded plan {short(plan.digest)} by {plan.author}; it can no longer be applied.")
+            print(f"Discarded plan {short(plan.digest)}, created by {plan.author}; it can no longer be applied.")
     return ExitCode.OK
 
 

@@ -111,7 +111,7 @@ def _shown(update: Update) -> str:
 
 
 def backup(session: Session, out: Path | None) -> ExitCode:
-    """Write a backup to a file, or to the state's backend. Raises OpsError if there is no state."""
+    """Write a backup to a file, or to the state backend. Raises OpsError if there is no state."""
     store, project, stack = session.store, session.project, session.stack.name
     session.warn_overwritten()
     found = backups.take(store, project, stack)

@@ -56,8 +56,8 @@ def require_builder(engine: Engine, stack: Stack, settings: EnvironmentSettings 
 def _embedded(stack: Stack) -> Engine:
     if not stack.is_local:
         raise OpsError(
-            f"The embedded engine supports only the local Scaleway; {stack.file.name} configures "
-            f"{stack.api_url or 'the real one (no scaleway:apiUrl)'}. Use --engine pulumi.",
+            f"The embedded engine supports only the local Scaleway; {stack.file.name} targets "
+            f"{stack.api_url or 'the real Scaleway (it has no scaleway:apiUrl)'}. Use --engine pulumi.",
             ExitCode.ENGINE,
         )
     from ops.engines.embedded import EmbeddedEngine

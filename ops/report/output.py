@@ -32,7 +32,7 @@ class CleanOutput(io.TextIOWrapper):
         return super().write(clean(text))
 
     def write_styled(self, text: str, /) -> int:
-        """Write text that was escaped before its styling added control sequences."""
+        """Write styled text as it is; its content must have been escaped before it was styled."""
         return super().write(text)
 
 

@@ -65,7 +65,9 @@ class BackendDocument(BaseModel):
         return KeyPair(self.access_key, self.secret_key.get_secret_value()) if self.access_key else None
 
     def with_key(self, application_id: str, key: KeyPair) -> Self:
-        """A copy with an application's key, which is also the login for a Serverless SQL database."""
+        """A copy with an application's key. A Serverless SQL database takes the application ID as user name and the
+        secret key as password.
+        """
         url = self.url
         if not url.startswith("s3://"):
             scheme, _, rest = url.partition("://")
