@@ -45,7 +45,8 @@ def make(
         str, typer.Argument(metavar="APPLICATION", help="Name of the application, as printed by `snu keys list`.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Directory for the key files, outside the checkout.")
+        Path,
+        typer.Option("--out", metavar="DIR", help="Directory for the key files, outside the checkout or in `.local`."),
     ],
     cwd: option.Cwd = None,
 ) -> ExitCode:

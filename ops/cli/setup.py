@@ -70,7 +70,12 @@ def adopt(
 @command(app, "plan-keys", examples=["plan-keys production --out ~/snu-keys"])
 def plan_keys(
     stack: option.StackName,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory for the private keys.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", help="Directory for the private keys, outside the checkout or in `.local`."
+        ),
+    ],
     planner: Annotated[str, typer.Option("--planner", metavar="NAME", help="Name of the planner.")] = "ci",
     applier: Annotated[str, typer.Option("--applier", metavar="NAME", help="Name of the applier.")] = "deploy",
     cwd: option.Cwd = None,

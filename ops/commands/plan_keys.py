@@ -85,8 +85,8 @@ def check_folder(project: Path, out: Path) -> None:
     folder = out.resolve()
     if folder.is_relative_to(project) and not folder.is_relative_to(project / ".local"):
         raise OpsError(
-            f"{out} is in the checkout, where private keys could be committed. Choose a directory outside it. Nothing "
-            "was changed.",
+            f"{out} is in the checkout, where private keys could be committed. Choose a directory outside it or in its "
+            ".local directory, which Git ignores. Nothing was changed.",
             ExitCode.USAGE,
         )
 

@@ -52,7 +52,7 @@ def plan_keys(subject: DoctorContext) -> Iterator[Finding]:
         if not isinstance(stack_settings, MissingRequirement) and stack_settings.plans is None:
             yield MissingRequirement(
                 f"{stack.file.name} has no snu:plans, so no plan can be created",
-                f"scripts/snu plan-keys {stack.name} --out FOLDER",
+                f"scripts/snu plan-keys {stack.name} --out DIR",
             )
 
 

@@ -104,6 +104,6 @@ def _missing(stack: Stack, variable: str, purpose: str, setting: str) -> OpsErro
     return OpsError(
         f"The key that {purpose} is missing: set {variable}, or set {variable}_FILE to the path of a file containing "
         f"it. The matching public key is in {setting} of {stack.file.name}; `scripts/snu plan-keys {stack.name} --out "
-        "FOLDER` generates new keys.",
+        "DIR` generates new keys.",
         ExitCode.ENVIRONMENT,
     )

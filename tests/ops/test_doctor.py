@@ -53,11 +53,9 @@ def make(project: Path, tmp_path: Path, stack: str) -> Path:
 
 def test_stacks_without_plan_keys(project: Path, tmp_path: Path) -> None:
     found = missing(checks.plan_keys(subject(project)))
-    assert list(found.values()) == [f"scripts/snu plan-keys {name} --out FOLDER" for name in RELEASED]
+    assert list(found.values()) == [f"scripts/snu plan-keys {name} --out DIR" for name in RELEASED]
     make(project, tmp_path, "stage")
-    assert list(missing(checks.plan_keys(subject(project))).values()) == [
-        "scripts/snu plan-keys production --out FOLDER"
-    ]
+    assert list(missing(checks.plan_keys(subject(project))).values()) == ["scripts/snu plan-keys production --out DIR"]
 
 
 def test_private_keys_must_belong_to_the_stacks(project: Path, tmp_path: Path) -> None:
