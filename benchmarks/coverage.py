@@ -26,6 +26,7 @@ from benchmarks.pytest_runs import Run, python_of, run_pytest
 from benchmarks.tests import modules_of
 from tests.support.bytecode import FOLDER_VARIABLE
 from tests.support.environment import ROOT
+from tests.support.source_files import source_files
 
 PRODUCT = ("infra", "policy", "ops", "engine", "localcloud", "gitrepo", "pulumi_state", "scaleway_facts")
 _SHORTEST = "tests/unit/test_naming.py"
@@ -86,7 +87,7 @@ def run(session: Session) -> None:
 
 def product_files(checkout: Path) -> list[str]:
     """The product's source files, relative to the checkout."""
-    paths = (path for package in PRODUCT for path in (checkout / package).rglob("*.py"))
+    paths = (path for package in PRODUCT for path in source_files(checkout / package))
     return sorted(str(path.relative_to(checkout)) for path in paths)
 
 

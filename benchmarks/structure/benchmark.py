@@ -18,6 +18,7 @@ from benchmarks.measure import Session
 from benchmarks.structure import tracer
 from tests.support.environment import ROOT, clean_environment
 from tests.support.ports import free_port
+from tests.support.source_files import source_files
 
 _NO_PRODUCT = ("apps", "benchmarks", "docs", "examples", "scripts", "tests")
 _SCALE, _DIGEST, _TEXT = 37, f"sha256:{'5eed' * 16}", "a text that a PATCH changes"
@@ -58,7 +59,7 @@ def product_packages(checkout: Path) -> list[str]:
 
 
 def lines_of(folder: Path) -> int:
-    return sum(len(path.read_bytes().splitlines()) for path in folder.rglob("*.py"))
+    return sum(len(path.read_bytes().splitlines()) for path in source_files(folder))
 
 
 def circles(checkout: Path, packages: list[str]) -> list[str]:

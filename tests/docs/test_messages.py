@@ -13,6 +13,7 @@ import pytest
 
 from tests.docs.commands import document_paths
 from tests.support.environment import ROOT
+from tests.support.source_files import source_files
 
 _SOURCES = ("ops", "infra", "engine", "localcloud", "pulumi_state", "gitrepo", "policy", "apps", "scripts")
 _HEADING = "| message |"
@@ -54,13 +55,11 @@ def quotes() -> Iterator[Quote]:
 @cache
 def source_text() -> str:
     """The strings of the product's Python code, and its JavaScript and shell files; values as ``_VALUE``."""
-    paths = (path for folder in _SOURCES for path in sorted((ROOT / folder).rglob("*")))
+    paths = (path for folder in _SOURCES for path in source_files(ROOT / folder, "*"))
     return "\n".join(text for path in paths for text in strings(path))
 
 
 def strings(path: Path) -> Iterator[str]:
-    if "node_modules" in path.parts or not path.is_file():
-        return
     if path.suffix == ".py":
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

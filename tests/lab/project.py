@@ -28,6 +28,7 @@ from tests.lab import stack_files
 from tests.support.environment import ROOT, clean_environment
 from tests.support.ports import free_port
 from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
+from tests.support.source_files import GENERATED
 
 _START_SECONDS = 30.0
 _API_URL = re.compile(r"scaleway:apiUrl: http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
@@ -166,7 +167,7 @@ def copy_project(directory: Path) -> Project:
     for path in ROOT.glob("Pulumi.*.yaml"):
         (directory / path.name).write_text(_settled(path))
     for package in ("infra", "gitrepo", "pulumi_state", "scaleway_facts"):
-        shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns(*GENERATED))
     (directory / ".venv").symlink_to(sys.prefix)
     project = Project(directory, free_port())
     for path in directory.glob("Pulumi.*.yaml"):

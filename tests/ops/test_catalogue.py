@@ -25,6 +25,7 @@ from ops.steps import short_type
 from pulumi_state import schema
 from pulumi_state.interruption import CREATING, DELETING, InterruptedOperation
 from tests.support.environment import ROOT
+from tests.support.source_files import source_files
 
 _SDK = "pulumiverse_scaleway"
 
@@ -50,7 +51,7 @@ def _declared(file: Path) -> Iterator[str]:
 
 
 def test_the_catalogue_has_every_type_of_the_program() -> None:
-    declared = {type_ for file in (ROOT / "infra").rglob("*.py") for type_ in _declared(file)}
+    declared = {type_ for file in source_files(ROOT / "infra") for type_ in _declared(file)}
     assert "scaleway:containers:Container" in declared
     assert declared <= {short_type(kind.token) for kind in KINDS}
 
@@ -62,7 +63,7 @@ def test_the_catalogue_has_every_type_of_the_embedded_engine() -> None:
 def test_nothing_else_of_the_command_names_a_type_or_a_path_of_the_api() -> None:
     """Types and calls are in the catalogue, and the embedded engine's own table."""
     names = [f'"{name}"' for kind in KINDS for name in (kind.token, kind.terraform)]
-    for file in (ROOT / "ops").rglob("*.py"):
+    for file in source_files(ROOT / "ops"):
         if file.name != "catalogue.py":
             text = file.read_text(encoding="utf-8")
             assert [name for name in names if name in text] == [], file

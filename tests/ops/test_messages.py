@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ops.cli import COMMANDS
 from tests.support.environment import ROOT
+from tests.support.source_files import source_files
 
 _HELP = ("ops/cli/", "ops/reference.py")
 """Where strings are help, which names commands without their directory."""
@@ -17,7 +18,7 @@ _BARE = re.compile(rf"[`\s]snu ({_COMMANDS})\b")
 
 
 def test_commands_can_be_pasted() -> None:
-    sources = [*(ROOT / "ops").rglob("*.py"), *(ROOT / "policy").rglob("*.py"), *(ROOT / "engine").rglob("*.py")]
+    sources = [path for folder in ("ops", "policy", "engine") for path in source_files(ROOT / folder)]
     bare = {
         f"{name}: {text}"
         for source in sources

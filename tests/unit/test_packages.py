@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.support.source_files import source_files
+
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = {
     "infra",
@@ -58,7 +60,7 @@ def imported(source: str) -> Iterator[str]:
 
 def modules(lock: str) -> Iterator[Path]:
     for part in (ROOT / part for part in PARTS[lock]):
-        for path in [part] if part.is_file() else part.rglob("*.py"):
+        for path in [part] if part.is_file() else source_files(part):
             if lock == BUILD or str(path.relative_to(ROOT)) not in BUILDERS:
                 yield path
 
@@ -102,7 +104,7 @@ def test_a_distribution_declares_what_it_imports(project: str, parts: tuple[str,
     file = tomllib.loads((ROOT / project / "pyproject.toml").read_text())
     requirements = file["project"]["dependencies"] + file.get("dependency-groups", {}).get("build", [])
     names = {normalized(re.split(r"[\[;<>=~ ]", requirement)[0]) for requirement in requirements}
-    for path in (path for part in parts for path in (ROOT / part).rglob("*.py")):
+    for path in (path for part in parts for path in source_files(ROOT / part)):
         for package, owners in packages_of(path):
             assert owners & names, f"{path.relative_to(ROOT)} imports {package}, which {project}/pyproject.toml lacks"
 

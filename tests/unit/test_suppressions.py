@@ -7,6 +7,7 @@ import tokenize
 import pytest
 
 from tests.support.environment import ROOT
+from tests.support.source_files import source_files
 
 _SUPPRESSION = re.compile(r"# (noqa|type: ignore|pragma: no cover)")
 _WITH_REASON = (
@@ -29,13 +30,8 @@ def unexplained(source: str) -> list[int]:
 
 
 def test_every_suppression_has_its_reason() -> None:
-    paths = [ROOT / "__main__.py", *(path for folder in _FOLDERS.split() for path in (ROOT / folder).rglob("*.py"))]
-    found = [
-        f"{path.relative_to(ROOT)}:{line}"
-        for path in paths
-        if "node_modules" not in path.parts
-        for line in unexplained(path.read_text())
-    ]
+    paths = [ROOT / "__main__.py", *(path for folder in _FOLDERS.split() for path in source_files(ROOT / folder))]
+    found = [f"{path.relative_to(ROOT)}:{line}" for path in paths for line in unexplained(path.read_text())]
     assert found == [], "write `# noqa: RULE - reason` or `# type: ignore[code]  # reason`"
 
 

@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from tests.support.source_files import source_files
+
 _FIRST_FREE = 3
 _MOST_FILES = 4096
 _ENDING_SECONDS = 5.0
@@ -258,7 +260,7 @@ def _use_package(name: str, project: Path) -> None:
 
 def _dated_files(folder: Path) -> dict[str, tuple[int, int]]:
     """Size and date, which a copy keeps, of each module."""
-    found = ((path.relative_to(folder).as_posix(), path.stat()) for path in folder.rglob("*.py"))
+    found = ((path.relative_to(folder).as_posix(), path.stat()) for path in source_files(folder))
     return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found}
 
 
