@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import ssl
-import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from engine.errors import EngineError, ProviderError
+from engine.provider.http import ConnectionFailedError, HttpClient, NoResponseError, Response
 from pulumi_state.values import PropertyMap, unwrap
-
-# Import httpx without its command line, which takes longer to import than the rest of the package.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None keeps Python from importing it
-import httpx  # noqa: E402 - after the line above
 
 _RETRY_SECONDS = (0.5, 1.0, 2.0)
 _TIMEOUT_SECONDS = 60.0
@@ -85,17 +81,10 @@ class Client:
         self.project_id = config.get("projectId", "")
         self.organization_id = config.get("organizationId", "")
         self._url = url
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers={"X-Auth-Token": config.get("secretKey", "")},
-            timeout=_TIMEOUT_SECONDS,
-            trust_env=False,
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # without CA certificates, which are slow to load
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-        )
+        self._http = HttpClient(url, {"X-Auth-Token": config.get("secretKey", "")}, _TIMEOUT_SECONDS)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     @contextlib.contextmanager
     def marking_uncertain(self) -> Iterator[None]:
@@ -135,12 +124,12 @@ class Client:
         uncertain = False
         for seconds in (*_RETRY_SECONDS, None):
             try:
-                response = await self._http.request(method, path, json=body, params=query)
-            except httpx.ConnectError as error:
+                response = await self._http.request(method, path, body, query)
+            except ConnectionFailedError as error:
                 raise ProviderError(
                     f"the local Scaleway at {self._url} is not responding; start it with `scripts/snu local start`"
                 ) from error
-            except httpx.HTTPError as error:
+            except (NoResponseError, TimeoutError) as error:
                 uncertain = True
                 _record_write(method, path)
                 if seconds is None:
@@ -148,11 +137,11 @@ class Client:
             else:
                 if response.is_success:
                     _record_write(method, path)
-                if response.status_code not in _TRANSIENT_STATUS_CODES or seconds is None:
-                    return _content(response, uncertain=uncertain)
+                if response.status not in _TRANSIENT_STATUS_CODES or seconds is None:
+                    return _content(response, f"{method} {path}", uncertain=uncertain)
                 uncertain = uncertain or response.is_server_error
                 with contextlib.suppress(ValueError):
-                    seconds = float(response.headers.get("Retry-After", seconds))
+                    seconds = float(response.headers.get("retry-after", seconds))
             await asyncio.sleep(seconds)
         raise AssertionError("unreachable")
 
@@ -187,35 +176,35 @@ class Client:
         raise ProviderError(f"{path} still exists after {int(waited)} s")
 
 
-def _no_response(error: httpx.HTTPError) -> str:
+def _no_response(error: Exception) -> str:
     """Describe why the last attempt failed."""
     attempts = f"{len(_RETRY_SECONDS) + 1} attempts"
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, TimeoutError):
         return f"no response within {_TIMEOUT_SECONDS:.0f} seconds ({attempts})"
     return f"no response: the local Scaleway closed the connection ({attempts})"
 
 
-def _content(response: httpx.Response, *, uncertain: bool) -> Any:
+def _content(response: Response, request: str, *, uncertain: bool) -> Any:
     """Return the JSON. ``uncertain`` means that an earlier attempt without a response may have taken effect."""
     if response.is_success:
         try:
             return response.json() if response.content else {}
         except ValueError:
-            kind = response.headers.get("Content-Type", "unknown content")
-            raise ProviderError(f"{response.request.method} {response.url.path}: found {kind}; expected JSON") from None
+            kind = response.headers.get("content-type", "unknown content")
+            raise ProviderError(f"{request}: found {kind}; expected JSON") from None
     message = error_text(response)
-    if uncertain and response.status_code == httpx.codes.CONFLICT:
+    if uncertain and response.status == HTTPStatus.CONFLICT:
         message += "; an earlier attempt got no response and may have created the resource: check before retrying"
-    raise ApiError(response.status_code, message)
+    raise ApiError(response.status, message)
 
 
-def error_text(response: httpx.Response) -> str:
+def error_text(response: Response) -> str:
     """Return an error response's message in the SDK's wording (``scaleway-sdk-go/scw/errors.go``)."""
     try:
         body = response.json()
     except ValueError:
         body = {}
-    status = f"{response.status_code} {response.reason_phrase}"
+    status = f"{response.status} {response.reason}"
     if not isinstance(body, dict) or not body:
         body = {"message": status}
     message = str(body.get("message", ""))
