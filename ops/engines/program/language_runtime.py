@@ -33,6 +33,8 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 ]
+_GARBAGE_THRESHOLD = 100_000
+"""Number of new objects that triggers a garbage collection, as in the command."""
 _EMPTY = b""
 """An empty message of any type."""
 
@@ -105,6 +107,7 @@ def _main() -> None:
     forget_command()
     import_ahead()
     gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     gc.enable()
     runtime.serve_program(answer)
     threading.Event().wait()  # the response is still being sent; the parent ends this process
