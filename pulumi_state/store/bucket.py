@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, parse_qs
 
@@ -12,6 +13,7 @@ from pulumi_state.store.address import endpoint_of
 from pulumi_state.store.store import ABSENT, ConflictError, Entry, Item, MissingError, StoreError
 
 if TYPE_CHECKING:
+    from botocore.loaders import Loader
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CopySourceTypeDef
 
@@ -29,9 +31,12 @@ _READ_SECONDS = 60
 def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Client:
     """Create a client for an S3 endpoint, using the given region and keys instead of the user's AWS configuration."""
     import boto3
+    import botocore.session
     from botocore.config import Config
 
-    return boto3.session.Session().client(
+    session = botocore.session.Session()
+    session.register_component("data_loader", _descriptions())
+    return boto3.session.Session(botocore_session=session).client(
         "s3",
         endpoint_url=endpoint_of(endpoint),
         region_name=region,
@@ -47,6 +52,14 @@ def client(endpoint: str, region: str, access_key: str, secret_key: str) -> S3Cl
             response_checksum_validation="when_required",
         ),
     )
+
+
+@cache
+def _descriptions() -> Loader:
+    """Return what describes AWS to clients; finding and parsing it takes longer than all else in a new client."""
+    from botocore.loaders import Loader
+
+    return Loader()
 
 
 class BucketStore:
