@@ -46,9 +46,12 @@ _SERVERS = {
         *("ops.*", "engine.*", "localcloud.api.*", "localcloud.server", "pulumi_state.*", "policy.*", "infra.settings"),
         # What these import when it is first used.
         *("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi", "encodings.idna"),
-        *("grpc._utilities", "typer._adapters", "typer._click.decorators", "typer._click._textwrap"),
+        *("boto3.session", "grpc._utilities", "typer._adapters", "typer._click.decorators", "typer._click._textwrap"),
     ),
-    "diff": ("pulumi", "pulumiverse_scaleway.containers", "pulumi_state.schema", "ops.program.placeholders"),
+    "diff": (
+        *("pulumi", "pulumi_state.schema", "ops.program.placeholders"),
+        *(f"pulumiverse_scaleway.{module}" for module in _MODULES),
+    ),
     "storage": ("moto.moto_server.werkzeug_app", "moto.s3.responses", "werkzeug.serving"),
 }
 """What each server imports before its first fork. A Pulumi program has its own packages `infra` and `scaleway_facts`,

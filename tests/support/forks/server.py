@@ -88,6 +88,10 @@ class Server:
             # Building the whole command line takes as long as a small command.
             typer_main.get_command = functools.cache(typer_main.get_command)
             sys.modules["ops.cli"].complete_group()
+        if bucket := sys.modules.get("pulumi_state.store.bucket"):
+            bucket.client("http://127.0.0.1:1", "fr-par", "a key", "its secret").close()  # loads what describes S3
+        if secret_variables := sys.modules.get("policy.secret_variables"):
+            secret_variables.reason("A_VARIABLE", "a value")  # loads detect-secrets
         if "pulumi_state.passphrase" in sys.modules:
             from tests.support.forks import derived_keys
 
