@@ -30,7 +30,7 @@ from tests.support.ports import free_port
 from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
 from tests.support.source_files import GENERATED
 
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _API_URL = re.compile(r"scaleway:apiUrl: http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 
 
