@@ -56,9 +56,9 @@ async def serving(
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n1;x=y\r\nh\r\n1\r\ni\r\n0\r\nMore: 1\r\n\r\n", False),
         (b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\nhi", False),
         (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi", True),
-        (b"HTTP/1.0 200 OK\r\n\r\nhi", True),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", True),
     ],
-    ids=["length", "chunks", "another before", "closes", "until the end"],
+    ids=["length", "chunks", "another before", "closes", "HTTP/1.0"],
 )
 async def test_forms_of_an_answer(answer: bytes, *, closes: bool) -> None:
     async with serving(answer, closes=closes) as (server, client):
@@ -83,8 +83,14 @@ async def test_what_is_sent() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", b"nonsense\r\n\r\n"],
-    ids=["nothing", "half a head", "half a body", "no HTTP"],
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\n\r\nhi",
+        b"nonsense\r\n\r\n",
+    ],
+    ids=["nothing", "half a head", "half a body", "no length", "no HTTP"],
 )
 async def test_no_complete_answer(answer: bytes) -> None:
     async with serving(answer, closes=True) as (_server, client):
