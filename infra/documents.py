@@ -5,17 +5,15 @@ All values read from it are secret outputs. Messages contain keys, never values.
 
 import base64
 import binascii
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 from pulumiverse_scaleway import secrets
 
 from infra.components.secret_output import secret
+from infra.secret_document import parse, problems
 from infra.settings import MergedVariables
-from scaleway_facts.limits import SECRET_VARIABLE_VALUE, VARIABLE_VALUE
 
 _LATEST = "latest_enabled"
 
@@ -33,9 +31,8 @@ class SecretDocument:
         `required` maps each consumer to its variables. `name` and the consumers' names appear in messages.
         """
         version = secrets.get_version_output(secret_id=secret_id, revision=_LATEST)
-        content = secret(version.apply(lambda version: version.data))
-        self._values = pulumi.Output.all(secret_id, content).apply(
-            lambda known: _validated(known[1], _Location(name, known[0]), required)
+        self._values = secret(version.apply(lambda version: version.data)).apply(
+            lambda content: _validated(_parsed(content, name), name, required)
         )
 
     @property
@@ -61,62 +58,21 @@ def read_text(
     return secret(version).apply(lambda version: base64.b64decode(version.data).decode())
 
 
-@dataclass(frozen=True)
-class _Location:
-    """Where a secret document is stored."""
-
-    name: str
-    secret_id: str
-
-    def error(self, problem: str, details: Iterable[str] = ()) -> pulumi.RunError:
-        """The error for an invalid document."""
-        location = f"It is the secret {self.name} in Secret Manager, with the id {self.secret_id}."
-        remedy = 'To show or edit it, see docs/how-to/add-an-app.md, section "The secret document"'
-        return pulumi.RunError(
-            "\n".join([f"the secret document {self.name} is {problem}", *details, f"{location} {remedy}"])
-        )
-
-
-def _parsed(content: str, location: _Location) -> dict[str, Any]:
-    """Parses the base64-encoded JSON object: UTF-8, with or without a byte order mark.
-
-    The crash alerts job parses it the same way (`apps/crash-alerts/src/settings.js`).
-    """
+def _parsed(content: str, name: str) -> dict[str, Any]:
+    """Parses the base64-encoded document."""
     try:
-        text = base64.b64decode(content, validate=True).decode("utf-8-sig")
-        document = json.loads(text, parse_constant=_reject_constant)
-    except (ValueError, RecursionError, binascii.Error):
+        document = parse(base64.b64decode(content, validate=True))
+    except binascii.Error:
         document = None
-    if not isinstance(document, dict):
-        raise location.error("not a JSON object")
+    if document is None:
+        raise pulumi.RunError(f"the secret document {name} is not a JSON object")
     return document
 
 
-def _reject_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _validated(content: str, location: _Location, required: Mapping[str, MergedVariables]) -> dict[str, str]:
-    values = _parsed(content, location)
-    problems = [
-        f"  {key}: {problem} (used by {consumer} as {variable})"
-        for consumer, variables in required.items()
-        for kind, keys in (("plain", variables.document), ("secret", variables.secret))
-        for variable, key in keys.items()
-        if (problem := _problem(values.get(key), kind))
-    ]
-    if problems:
-        raise location.error("invalid:", sorted(problems))
+def _validated(values: dict[str, Any], name: str, required: Mapping[str, MergedVariables]) -> dict[str, str]:
+    if found := problems(values, required):
+        command = f"Set each key with `scripts/snu secrets set {pulumi.get_stack()} KEY`."
+        raise pulumi.RunError(
+            "\n".join([f"the secret document {name} is invalid:", *(f"  {each}" for each in found), command])
+        )
     return values
-
-
-def _problem(value: Any, kind: str) -> str | None:
-    if value is None:
-        return "missing"
-    if not isinstance(value, str):
-        return "not a string"
-    if kind == "plain" and not VARIABLE_VALUE.allows(len(value)):
-        return f"longer than {VARIABLE_VALUE.most} characters"
-    if kind == "secret" and not SECRET_VARIABLE_VALUE.allows(len(value.encode())):
-        return f"longer than {SECRET_VARIABLE_VALUE.most} bytes"
-    return None

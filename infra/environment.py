@@ -16,7 +16,7 @@ from infra.components.jobs import ScheduledJob, ScheduledJobArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs, is_written
 from infra.documents import SecretDocument, read_text
 from infra.foundation_reference import FoundationReference
-from infra.settings import App, AppUrl, EnvironmentSettings, Image, Job, MergedVariables, merge
+from infra.settings import App, AppUrl, EnvironmentSettings, Image, Job, variables_by_consumer
 from infra.settings.models import CrashAlertsSettings, Probe
 
 if TYPE_CHECKING:
@@ -110,11 +110,9 @@ class _Parts:
         self._sources: WorkingCopy | None = None
         self.images: dict[str, RunningImage] = {}
         """The images that apps and jobs run, by name."""
-        self._variables = {f"app {name}": merge(app, settings.apps) for name, app in settings.apps.items()} | {
-            f"job {name}": merge(job, settings.apps) for name, job in settings.jobs.items()
-        }
+        self._variables = variables_by_consumer(settings)
         self._secret_id = secret_id
-        self._document = SecretDocument(secret_id, naming.secret(settings.environment.name), self._required())
+        self._document = SecretDocument(secret_id, naming.secret(settings.environment.name), self._variables)
         self._zone = foundation.zone(settings.zone) if settings.zone is not None else None
         self.urls = {
             name: naming.url(settings.url_template, app.host)
@@ -216,13 +214,6 @@ class _Parts:
 
         secret_id = self._foundation.alerts_secret_id
         return pulumi.Output.all(is_written(secret_id), secret_id).apply(lambda values: check(*values))
-
-    def _required(self) -> dict[str, MergedVariables]:
-        """The variables that require values from the secret document, by consumer."""
-        alerts = self._settings.crash_alerts
-        if alerts is None:
-            return self._variables
-        return {**self._variables, "snu:crashAlerts": MergedVariables(secret={"webhook": alerts.webhook})}
 
     def _checks(self) -> pulumi.Output[list[pulumi.Resource]]:
         """An empty list of dependencies that resolves once all checks have passed. Unknown values are not checked."""

@@ -31,13 +31,18 @@ def confirm_name(question: str, name: str) -> None:
         raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
 
 
-def _answer(question: str) -> str:
+def require_terminal() -> None:
+    """Raises OpsError if questions cannot be answered, for commands that ask only after other work."""
     if not sys.stdin.isatty():
         raise OpsError(
             "This command requires confirmation, but standard input is not a terminal. Confirm with --yes. Nothing "
             "was changed.",
             ExitCode.USAGE,
         )
+
+
+def _answer(question: str) -> str:
+    require_terminal()
     termios.tcflush(sys.stdin, termios.TCIFLUSH)  # discard input typed before the question
     try:
         return input(clean(question)).strip()

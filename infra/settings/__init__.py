@@ -17,7 +17,7 @@ from infra.settings.models import (
 )
 from infra.settings.problems import Problem, SettingsError
 from infra.settings.reading import flat_config, load, load_file
-from infra.settings.variables import MergedVariables, merge
+from infra.settings.variables import MergedVariables, merge, variables_by_consumer
 
 __all__ = [
     "App",
@@ -37,4 +37,5 @@ __all__ = [
     "load",
     "load_file",
     "merge",
+    "variables_by_consumer",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from infra.settings.models import App, AppUrl, Variables
+from infra.settings.models import App, AppUrl, EnvironmentSettings, Variables
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,18 @@ def merge(consumer: Variables, apps: Mapping[str, App]) -> MergedVariables:
         document = {name: key for name, key in inherited.document.items() if name not in own} | document
         secret = {name: key for name, key in inherited.secret.items() if name not in own} | secret
     return MergedVariables(plain, document, secret)
+
+
+def variables_by_consumer(settings: EnvironmentSettings) -> dict[str, MergedVariables]:
+    """The variables of every app and job, by names such as `app api` and `job sync`, and of the crash alerts.
+
+    These are all consumers of the secret document. Requires valid settings, like `merge`.
+    """
+    consumers = {f"app {name}": merge(app, settings.apps) for name, app in settings.apps.items()}
+    consumers |= {f"job {name}": merge(job, settings.apps) for name, job in settings.jobs.items()}
+    if settings.crash_alerts is not None:
+        consumers["snu:crashAlerts"] = MergedVariables(secret={"webhook": settings.crash_alerts.webhook})
+    return consumers
 
 
 def _by_name(entries: Iterable[str | dict[str, str]]) -> dict[str, str]:

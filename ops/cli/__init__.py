@@ -31,6 +31,7 @@ COMMANDS = {
         "cost": "inspection",
         "doctor": "inspection",
     },
+    "Operate": {"secrets": "secrets"},
     "Release": {
         "promote": "releases",
         "releases": "releases",

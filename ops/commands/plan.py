@@ -38,6 +38,7 @@ from ops.report.operation_styles import style_of
 from ops.report.policies import policy_markdown
 from ops.report.text import Line
 from ops.report.times import local_time
+from ops.secrets.check import warn_of_missing_keys
 from ops.session import Options, Session
 from ops.stacks import Stack, find_stack, project_dir, settings_of, stack_names
 from ops.state.checkpoint import Secrets
@@ -67,6 +68,7 @@ def plan(
             ExitCode.ENVIRONMENT,
         )
     session.require_complete()
+    warn_of_missing_keys(stack, session.environ, session.store)
     secrets = Secrets(session.environ)
     evidence = collect(stack, session.project, session.store, secrets)
     check_plannable(stack, evidence, allow_dirty=allow_dirty)

@@ -29,6 +29,7 @@ from ops.report.builds import build_display
 from ops.report.factory import printer_for
 from ops.report.files import write_text
 from ops.report.text import Line, short
+from ops.secrets.check import warn_of_missing_keys
 from ops.stack_file import put_images, write_images
 from ops.stacks import Stack, project_dir
 
@@ -66,6 +67,7 @@ def promote(
         require_as_named(source)
     committed = CommittedFile(target.stack.file) if commit else None
     choice = choose(source, target)
+    warn_of_missing_keys(target.stack, process_environment())
     if committed is not None:
         committed.require_clean(put_images(choice.taken))
         choice = choice.since(committed)

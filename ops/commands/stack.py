@@ -18,11 +18,13 @@ from ops.releases.order import require_not_older
 from ops.report.factory import display_for, printer_for
 from ops.report.text import Line
 from ops.report.values import shown
+from ops.secrets.check import warn_of_missing_keys
 from ops.session import Options, Session
 from ops.steps import has_changes
 
 
 def preview(session: Session, options: Options, markdown: str | None = None) -> ExitCode:
+    warn_of_missing_keys(session.stack, session.environ, session.store)
     changed = has_changes(session.preview(options, markdown).result.changes)
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
 
@@ -32,6 +34,7 @@ def preview_json(session: Session, options: Options) -> ExitCode:
     from ops.preview_document import PreviewDocument
 
     document = PreviewDocument()
+    warn_of_missing_keys(session.stack, session.environ, session.store)
     session.warn_overwritten()
     try:
         result = session.engine.preview(session.operation(options, document.on_event))

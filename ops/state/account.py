@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from localcloud.api.control_token import control_headers
 from ops.errors import OpsError
@@ -27,6 +28,17 @@ class Secret:
     id: str
     name: str
     project_id: str
+
+
+@dataclass(frozen=True)
+class SecretVersion:
+    """A version of a secret without its content."""
+
+    revision: int
+    is_enabled: bool
+    """Whether its content can be read; false if it is disabled or scheduled for deletion."""
+    created: datetime
+    description: str
 
 
 class Account:
@@ -122,16 +134,38 @@ class Account:
             raise
         return base64.b64decode(version["data"])
 
-    def write(self, secret: Secret, content: bytes) -> None:
-        """Add a version."""
-        data = base64.b64encode(content).decode()
-        self._client.post(self._versions(secret), {"data": data})
+    def versions(self, secret: Secret) -> list[SecretVersion]:
+        """All versions, newest first."""
+        found = self._client.list(SECRET_VERSION.listing, region=self.region, secretId=secret.id)
+        versions = (
+            SecretVersion(
+                int(each["revision"]),
+                each["status"] == "enabled",
+                datetime.fromisoformat(each["created_at"]),
+                each.get("description") or "",
+            )
+            for each in found
+        )
+        return sorted(versions, key=lambda version: version.revision, reverse=True)
+
+    def content_of(self, secret: Secret, revision: int) -> bytes:
+        """The content of a version, which must be enabled."""
+        return base64.b64decode(self._client.get(f"{self._versions(secret)}/{revision}/access")["data"])
+
+    def write(self, secret: Secret, content: bytes, description: str = "") -> int:
+        """Add a version, and return its revision. The request may be executed twice; see ``Client``."""
+        body = {"data": base64.b64encode(content).decode(), **({"description": description} if description else {})}
+        return int(self._client.post(self._versions(secret), body)["revision"])
+
+    def disable(self, secret: Secret, revision: int) -> None:
+        """Disable a version. It is kept and can be enabled again."""
+        self._client.post(f"{self._versions(secret)}/{revision}/disable")
 
     def withdraw(self, secret: Secret) -> None:
         """Disable all versions, leaving the secret without content until a new version is written."""
-        for each in self._client.list(SECRET_VERSION.listing, region=self.region, secretId=secret.id):
-            if each["status"] == "enabled":
-                self._client.post(f"{self._versions(secret)}/{each['revision']}/disable")
+        for each in self.versions(secret):
+            if each.is_enabled:
+                self.disable(secret, each.revision)
 
     def _versions(self, secret: Secret) -> str:
         return SECRET_VERSION.listing.at(region=self.region, secretId=secret.id)

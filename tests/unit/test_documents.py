@@ -27,7 +27,7 @@ class Marker(pulumi.ComponentResource):
         super().__init__("test:index:Marker", name, None, opts)
 
 
-def checked(cloud: Cloud, *, preview: bool = False, secret_id: str | None = "fr-par/id") -> Run:
+def checked(cloud: Cloud, *, preview: bool = False, secret_id: str | None = "id") -> Run:
     def program() -> None:
         known = pulumi.Output.from_input(cast(str, secret_id or pulumi.UNKNOWN))
         document = SecretDocument(known, "snu-test", WANTED)
@@ -57,13 +57,8 @@ def test_every_missing_key_is_listed_before_anything_is_registered(preview: bool
         "the secret document snu-test is invalid:\n"
         "  MONGO: missing (used by app api as MONGO_URL)\n"
         "  TOKEN: missing (used by app admin as TOKEN)\n"
-        "It is the secret snu-test in Secret Manager, with the id fr-par/id. To show or edit it, see "
-        'docs/how-to/add-an-app.md, section "The secret document"'
+        "Set each key with `scripts/snu secrets set test KEY`."
     )
-
-
-def test_the_messages_refer_to_a_page_that_exists() -> None:
-    assert "\n## The secret document\n" in (ROOT / "docs/how-to/add-an-app.md").read_text(encoding="utf-8")
 
 
 CONFIG = {
@@ -132,7 +127,6 @@ def test_a_document_that_is_no_object_is_refused_without_showing_it(data: str) -
     raw = base64.b64encode(data.encode()).decode()
     with pytest.raises(pulumi.RunError, match="the secret document snu-test is not a JSON object") as error:
         checked(Cloud(raw_data=raw))
-    assert "with the id fr-par/id" in str(error.value)
     assert "s3cret" not in str(error.value)
     assert raw not in str(error.value)
 
@@ -140,7 +134,7 @@ def test_a_document_that_is_no_object_is_refused_without_showing_it(data: str) -
 def test_the_document_s_latest_enabled_version_is_read_once() -> None:
     result = checked(Cloud(document=COMPLETE))
     assert result.calls == [
-        ("scaleway:secrets/getVersion:getVersion", {"secretId": "fr-par/id", "revision": "latest_enabled"})
+        ("scaleway:secrets/getVersion:getVersion", {"secretId": "id", "revision": "latest_enabled"})
     ]
 
 

@@ -1,0 +1,109 @@
+"""A change to a secret document: which keys differ, and whether the apps can take the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from infra.secret_document import DocumentProblem, problems
+from infra.settings import EnvironmentSettings, MergedVariables, variables_by_consumer
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.report.text import Line, safe
+from scaleway_facts.limits import SECRET_VERSION
+
+NOTHING_CHANGED = "Nothing was changed."
+
+
+@dataclass(frozen=True)
+class KeyChanges:
+    """The keys that differ between two documents."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @classmethod
+    def between(cls, old: Mapping[str, Any], new: Mapping[str, Any]) -> KeyChanges:
+        return cls(
+            tuple(sorted(new.keys() - old.keys())),
+            tuple(sorted(key for key in old.keys() & new.keys() if old[key] != new[key])),
+            tuple(sorted(old.keys() - new.keys())),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def lines(self) -> Iterator[Line]:
+        """One line per key."""
+        for keys, sign, style in (
+            (self.added, "+", "green"),
+            (self.changed, "~", "yellow"),
+            (self.removed, "-", "red"),
+        ):
+            for key in keys:
+                yield Line.of(f"  {sign} ", (safe(key), style))
+
+    def __str__(self) -> str:
+        parts = (("added", self.added), ("changed", self.changed), ("removed", self.removed))
+        return "; ".join(f"{verb} {', '.join(map(safe, keys))}" for verb, keys in parts if keys)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A new document beside the one it replaces."""
+
+    keys: KeyChanges
+    content: bytes = field(repr=False)
+    """The new document, as it is stored."""
+    remaining: list[DocumentProblem]
+    """Problems of the former document that the new one still has."""
+    unused: list[str]
+    """Added keys that no app or job uses."""
+    similar: dict[str, str]
+    """For some of these, a key that apps use and that the document lacks."""
+
+    @classmethod
+    def of(cls, settings: EnvironmentSettings, old: Mapping[str, Any], new: Mapping[str, Any]) -> Change:
+        """Raises OpsError if the new document is too large or has problems that the old one does not have."""
+        keys = KeyChanges.between(old, new)
+        written = (*keys.added, *keys.changed)
+        lines = [f"  {safe(key)}: not a string of Unicode text" for key in written if not _is_text(key, new[key])]
+        required = variables_by_consumer(settings)
+        before, after = problems(old, required), problems(new, required)
+        lines += [f"  {each}" for each in after if each not in before and each.problem != "not a string"]
+        if lines:
+            hint = " To remove a key that is in use, first remove it from the stack's file." if keys.removed else ""
+            raise OpsError(
+                "\n".join(["The document would be invalid:", *lines, f"{NOTHING_CHANGED}{hint}"]), ExitCode.USAGE
+            )
+        content = json.dumps(new, indent=2, ensure_ascii=False).encode()
+        if not SECRET_VERSION.allows(len(content)):
+            raise OpsError(
+                f"The document would be {len(content)} bytes long; Scaleway allows {SECRET_VERSION.most}. "
+                f"{NOTHING_CHANGED}",
+                ExitCode.USAGE,
+            )
+        used, missing = used_keys(required), [each.key for each in after if each.problem == "missing"]
+        unused = [key for key in keys.added if key not in used]
+        similar = {key: close[0] for key in unused if (close := get_close_matches(key, missing, 1, 0.8))}
+        return cls(keys, content, after, unused, similar)
+
+
+def _is_text(key: str, value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(f"{key}{value}".encode())
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
+        return False
+
+
+def used_keys(required: Mapping[str, MergedVariables]) -> dict[str, list[tuple[str, str]]]:
+    """The consumers of each key, with the variable by which each one gets it."""
+    used: dict[str, list[tuple[str, str]]] = {}
+    for consumer, variables in required.items():
+        for variable, key in variables.document_keys.items():
+            used.setdefault(key, []).append((consumer, variable))
+    return used
