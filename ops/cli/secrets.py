@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from ops.cli import options as option
 from ops.cli.define import command, group
@@ -13,9 +14,26 @@ from ops.exit_codes import ExitCode
 app = group("secrets", "Read and change an environment's secret document without showing its values.")
 
 
+_NEVER_AN_ARGUMENT = (
+    "The value is never an argument, because the shell's history and other processes would see it: it is read from "
+    "standard input or a hidden prompt. Nothing was changed; consider the value that you typed exposed."
+)
+
+
+class _ValueFromInput(TyperCommand):
+    """A command whose errors do not repeat a value that was given as an argument."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest:
+            ctx.fail(_NEVER_AN_ARGUMENT)
+        return rest
+
+
 def _key(value: str) -> str:
     if "=" in value:
-        raise typer.BadParameter("the value is never an argument; it is read from standard input or a prompt")
+        raise typer.BadParameter(_NEVER_AN_ARGUMENT)
     return value
 
 
@@ -43,7 +61,12 @@ def get(
     return secrets_commands.get(cwd, stack, key, show=show)
 
 
-@command(app, "set", examples=["secrets set stage MONGO_URL", "secrets set stage MONGO_URL --yes < mongo-url.txt"])
+@command(
+    app,
+    "set",
+    examples=["secrets set stage MONGO_URL", "secrets set stage MONGO_URL --yes < mongo-url.txt"],
+    cls=_ValueFromInput,
+)
 def set_key(stack: option.StackName, key: Key, yes: option.Yes = False, cwd: option.Cwd = None) -> ExitCode:
     """Set a key to a value that is read from a hidden prompt, or from standard input without its last line break."""
     from ops.commands import secrets as secrets_commands

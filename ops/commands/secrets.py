@@ -20,13 +20,14 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
 from ops.releases.promotion import source_environ
+from ops.report.causes import few
 from ops.report.document import print_document
 from ops.report.factory import printer_for, warn
 from ops.report.table import table
 from ops.report.text import Line, Span, counted, safe
 from ops.report.times import local_time
 from ops.secrets.change import NOTHING_CHANGED, Change, KeyChanges, used_keys
-from ops.secrets.check import problem_lines
+from ops.secrets.check import invalid_lines
 from ops.secrets.editor import EditedFile
 from ops.secrets.formats import FormatError, json_object, keys_and_values, text_of
 from ops.secrets.history import History, Revision
@@ -287,13 +288,13 @@ def history(directory: Path | None, name: str, most: int, *, as_json: bool) -> E
         print_document("secrets history", {"stack": name, "secret": documents.name, "revisions": revisions})
         return ExitCode.OK
     rows: list[list[Span | str]] = [
-        [(str(each.revision), "bold"), local_time(each.created), _changes_text(each), safe(each.description)]
+        [(str(each.revision), "bold"), local_time(each.created), safe(each.purpose), _changes_text(each)]
         for each in revisions
     ]
     printer_for(sys.stdout).print(
         [
             Line.of((documents.name, "bold")),
-            *(line.indented("  ") for line in table(("revision", "created", "keys", "by"), rows)),
+            *(line.indented("  ") for line in table(("revision", "created", "by", "keys"), rows)),
             *([] if found.is_complete else [Line.of("  Older revisions exist; list more with --most.")]),
         ]
     )
@@ -307,7 +308,9 @@ def _changes_text(revision: Revision) -> str:
         return "not a JSON object"
     if revision.changes is None:
         return "unknown"
-    return str(revision.changes) or "no changes"
+    changes = revision.changes
+    parts = (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed))
+    return "; ".join(f"{verb} {few([*map(safe, keys)])}" for verb, keys in parts if keys) or "no changes"
 
 
 def rollback(directory: Path | None, name: str, revision: int, *, yes: bool) -> ExitCode:
@@ -360,7 +363,7 @@ def _write_change(documents: DocumentStore, base: Document, change: Change, purp
     revision = documents.write(base, change.content, purpose)
     print(f"Wrote revision {revision} of {documents.name}.")
     if change.remaining:
-        warn("\n".join(["Still invalid:", *problem_lines(stack, change.remaining)]), sys.stderr)
+        warn("\n".join(["Still invalid:", *invalid_lines(stack, change.remaining)]), sys.stderr)
     else:
         command = "env up" if documents.settings.environment.preview_of else f"up {stack}"
         print(f"Containers and jobs get the new values with the next deployment: scripts/snu {command}")
@@ -379,7 +382,7 @@ def _require_key(values: Mapping[str, Any], key: str, documents: DocumentStore) 
         return
     close = get_close_matches(key, values, 1)
     hint = f"Did you mean {safe(close[0])}?" if close else f"Keys: scripts/snu secrets list {documents.stack.name}"
-    raise OpsError(f"{documents.name} has no key {safe(key)}. {NOTHING_CHANGED} {hint}", ExitCode.USAGE)
+    raise OpsError(f"{documents.name} has no key {safe(key)}. {hint}", ExitCode.USAGE)
 
 
 def _entered(key: str) -> str:

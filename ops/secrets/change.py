@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -47,10 +47,6 @@ class KeyChanges:
             for key in keys:
                 yield Line.of(f"  {sign} ", (safe(key), style))
 
-    def __str__(self) -> str:
-        parts = (("added", self.added), ("changed", self.changed), ("removed", self.removed))
-        return "; ".join(f"{verb} {', '.join(map(safe, keys))}" for verb, keys in parts if keys)
-
 
 @dataclass(frozen=True)
 class Change:
@@ -71,10 +67,10 @@ class Change:
         """Raises OpsError if the new document is too large or has problems that the old one does not have."""
         keys = KeyChanges.between(old, new)
         written = (*keys.added, *keys.changed)
-        lines = [f"  {safe(key)}: not a string of Unicode text" for key in written if not _is_text(key, new[key])]
+        lines = [f"  {safe(key)}: {problem}" for key in written if (problem := _text_problem(key, new[key]))]
         required = variables_by_consumer(settings)
         before, after = problems(old, required), problems(new, required)
-        lines += [f"  {each}" for each in after if each not in before and each.problem != "not a string"]
+        lines += problem_lines(each for each in after if each not in before and each.problem != "not a string")
         if lines:
             hint = " To remove a key that is in use, first remove it from the stack's file." if keys.removed else ""
             raise OpsError(
@@ -93,11 +89,22 @@ class Change:
         return cls(keys, content, after, unused, similar)
 
 
-def _is_text(key: str, value: Any) -> bool:
+def problem_lines(found: Iterable[DocumentProblem]) -> list[str]:
+    """One line per key and problem, with all consumers."""
+    consumers: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        consumers.setdefault((each.key, each.problem), []).append(each.consumer)
+    return [f"  {key}: {problem} (used by {', '.join(users)})" for (key, problem), users in consumers.items()]
+
+
+def _text_problem(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        return "not a string"
     try:
-        return isinstance(value, str) and bool(f"{key}{value}".encode())
+        f"{key}{value}".encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
-        return False
+        return "not valid Unicode"
+    return ""
 
 
 def used_keys(required: Mapping[str, MergedVariables]) -> dict[str, list[tuple[str, str]]]:

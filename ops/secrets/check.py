@@ -10,6 +10,7 @@ from infra.settings import variables_by_consumer
 from ops.errors import OpsError
 from ops.report.factory import warn
 from ops.report.text import counted
+from ops.secrets.change import problem_lines
 from ops.secrets.store import DocumentStore
 from ops.stacks import Stack
 from pulumi_state.store import Store, StoreError
@@ -32,14 +33,10 @@ def warn_of_missing_keys(stack: Stack, environ: Mapping[str, str], store: Store 
     if found:
         keys = {each.key for each in found}
         lines = [f"{stack.name}: {name} lacks {counted(len(keys), 'key')} that apps or jobs take:"]
-        lines += problem_lines(stack.name, found)
+        lines += invalid_lines(stack.name, found)
         warn("\n".join(lines), sys.stderr)
 
 
-def problem_lines(stack: str, found: list[DocumentProblem]) -> list[str]:
+def invalid_lines(stack: str, found: list[DocumentProblem]) -> list[str]:
     """One line per key with its consumers, and how to set it."""
-    consumers: dict[tuple[str, str], list[str]] = {}
-    for each in found:
-        consumers.setdefault((each.key, each.problem), []).append(each.consumer)
-    lines = [f"  {key}: {problem} (used by {', '.join(users)})" for (key, problem), users in consumers.items()]
-    return [*lines, f"Set each key with `scripts/snu secrets set {stack} KEY`."]
+    return [*problem_lines(found), f"Set each key with `scripts/snu secrets set {stack} KEY`."]

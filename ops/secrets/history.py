@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,8 @@ from typing import Any
 from infra.secret_document import parse
 from ops.secrets.change import KeyChanges
 from ops.secrets.store import DocumentStore
+
+_IDENTIFIER = re.compile(r" \([0-9a-f]{8}\)$")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class Revision:
     is_enabled: bool
     changes: KeyChanges | None
     """The keys that differ from the previous readable version; None if it is unknown."""
+
+    @property
+    def purpose(self) -> str:
+        """The description without the identifier that `DocumentStore.write` adds."""
+        return _IDENTIFIER.sub("", self.description)
 
 
 @dataclass(frozen=True)
