@@ -21,7 +21,7 @@ from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
 from ops.releases.promotion import source_environ
 from ops.report.causes import few
-from ops.report.document import print_document
+from ops.report.document import print_document, values_of
 from ops.report.factory import printer_for, warn
 from ops.report.table import table
 from ops.report.text import Line, Span, counted, safe
@@ -247,7 +247,7 @@ def compare(directory: Path | None, first: str, second: str, *, as_json: bool) -
     equal = sorted(values[first].keys() & values[second].keys() - {*keys.changed})
     comparison = Comparison([*keys.removed], [*keys.added], equal, [key for key in equal if key in secret])
     if as_json:
-        print_document("secrets compare", {"first": first, "second": second, **vars(comparison)})
+        print_document("secrets compare", {"first": first, "second": second, **values_of(comparison)})
     else:
         printer_for(sys.stdout).print(_comparison_lines(first, second, comparison, used, len(keys.changed)))
     return ExitCode.OK

@@ -14,6 +14,7 @@ from ops.exit_codes import ExitCode
 from tests.lab.promotion import APPS, Stages, prepared, stages
 from tests.support.github import TOKEN, FakeGitHub, hub
 from tests.support.oci import Oci, digest_of
+from tests.support.seed import ORGANIZATION
 
 pytestmark = pytest.mark.xdist_group("promotion")  # one worker makes their lab
 
@@ -459,3 +460,39 @@ def test_each_step_of_a_release_can_be_repeated(stages: Stages, hub: FakeGitHub,
         run = stages.snu(*arguments, GITHUB_TOKEN=TOKEN)
         assert run.returncode == ExitCode.REFUSED, run.stdout + run.stderr
         assert says in run.stderr
+
+
+def test_a_promotion_first_says_which_keys_the_target_lacks(stages: Stages) -> None:
+    """And a comparison of the documents lists them, together with secrets that both have."""
+    take: dict[str, Any] = {"documentVariables": ["ENDPOINT"], "secretVariables": ["NEW", "SHARED"]}
+    stages.edit("stage", lambda config: config["snu:apps"]["api"].update(take))
+    documents = {
+        "ci": {"NEW": "s3cret-ci", "SHARED": "s3cret-shared", "ENDPOINT": "same", "ONLY_CI": "x"},
+        "stage": {"SHARED": "s3cret-shared", "ENDPOINT": "same"},
+    }
+    for stack, document in documents.items():
+        (found,) = [
+            each
+            for each in stages.lab.resources("secret_manager.secret")
+            if each["name"] == f"snu-{stack}" and each["project_id"] != ORGANIZATION
+        ]
+        stages.lab.write_secret(found["id"], json.dumps(document).encode())
+    promoted = stages.ok("promote", "ci", "stage")
+    assert "warning: stage: snu-stage lacks 1 key that apps or jobs take:" in promoted.stderr
+    assert "NEW: missing (used by app api)" in promoted.stderr
+    assert "Set each key with `scripts/snu secrets set stage KEY`." in promoted.stderr
+
+    compared = stages.ok("secrets", "compare", "ci", "stage")
+    assert "Only in ci:\n  NEW  missing in stage, where app api takes it\n  ONLY_CI\n" in compared.stdout
+    assert "Secret variables with the same value in ci and stage:\n  SHARED\n" in compared.stdout
+    listed = json.loads(stages.ok("secrets", "compare", "stage", "ci", "--json").stdout)
+    assert listed == {
+        "schema": "snu.secrets-compare/1",
+        "first": "stage",
+        "second": "ci",
+        "onlyInFirst": [],
+        "onlyInSecond": ["NEW", "ONLY_CI"],
+        "equal": ["ENDPOINT", "SHARED"],
+        "equalSecrets": ["SHARED"],
+    }
+    assert "s3cret" not in compared.stdout + compared.stderr + promoted.stdout + promoted.stderr
