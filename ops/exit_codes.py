@@ -35,8 +35,8 @@ class ExitCode(IntEnum):
     INTERRUPTED = 15, "an earlier run was interrupted or overwrote a newer state: run `scripts/snu recover`"
     REFUSED = (
         16,
-        "refused because the plan is invalid or outdated, a newer run has superseded this one, or the foundation is in "
-        "use; nothing was changed",
+        "refused because the plan is invalid or outdated, a newer run has superseded this one, the secret document has "
+        "changed meanwhile, or the foundation is in use; nothing was changed",
     )
     PART_WAY = 17, "the apply stopped before an operation that is not in the plan; the message lists what was done"
     LOCKED = (

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from ops.cli import options as option
 from ops.cli.define import command, group
@@ -18,17 +17,6 @@ _NEVER_AN_ARGUMENT = (
     "The value is never an argument, because the shell's history and other processes would see it: it is read from "
     "standard input or a hidden prompt. Nothing was changed; consider the value that you typed exposed."
 )
-
-
-class _ValueFromInput(TyperCommand):
-    """A command whose errors do not repeat a value that was given as an argument."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        ctx.allow_extra_args = True
-        rest = super().parse_args(ctx, args)
-        if rest:
-            ctx.fail(_NEVER_AN_ARGUMENT)
-        return rest
 
 
 def _key(value: str) -> str:
@@ -48,7 +36,7 @@ def list_keys(stack: option.StackName, json: option.Json = False, cwd: option.Cw
     return secrets_commands.list_keys(cwd, stack, as_json=json)
 
 
-@command(app, examples=["secrets get stage MONGO_URL | pbcopy", "secrets get stage MONGO_URL --show"])
+@command(app, examples=["secrets get stage MONGO_URL", "secrets get stage MONGO_URL --show"])
 def get(
     stack: option.StackName,
     key: Key,
@@ -64,11 +52,15 @@ def get(
 @command(
     app,
     "set",
-    examples=["secrets set stage MONGO_URL", "secrets set stage MONGO_URL --yes < mongo-url.txt"],
-    cls=_ValueFromInput,
+    examples=["secrets set stage MONGO_URL", "secrets set stage MONGO_URL --yes"],
+    extra_arguments=True,
 )
-def set_key(stack: option.StackName, key: Key, yes: option.Yes = False, cwd: option.Cwd = None) -> ExitCode:
+def set_key(
+    context: typer.Context, stack: option.StackName, key: Key, yes: option.Yes = False, cwd: option.Cwd = None
+) -> ExitCode:
     """Set a key to a value that is read from a hidden prompt, or from standard input without its last line break."""
+    if context.args:
+        context.fail(_NEVER_AN_ARGUMENT)
     from ops.commands import secrets as secrets_commands
 
     return secrets_commands.set_key(cwd, stack, key, yes=yes)

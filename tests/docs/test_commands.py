@@ -25,6 +25,7 @@ NOT_RUN = {
     "needs a Scaleway account": (
         rf"^scripts/snu (alerts|bootstrap|drift|plan|preview|promote|rollback|up) {_STACKS}",
         rf"^scripts/snu keys \w+ {_STACKS}",
+        rf"^scripts/snu secrets \w+ {_STACKS}",
         rf"\bpulumi stack \w+ --stack {_STACKS}",
         r"^scripts/snu apply (stage|production)\.plan\b",
         rf"^scripts/snu images (build|clean) {_STACKS}",
