@@ -104,7 +104,7 @@ def _text_problem(key: str, value: Any) -> str:
         f"{key}{value}".encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
         return "not valid Unicode"
-    return ""
+    return "contains a NUL character, which variables cannot" if "\0" in value else ""
 
 
 def used_keys(required: Mapping[str, MergedVariables]) -> dict[str, list[tuple[str, str]]]:

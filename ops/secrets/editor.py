@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,11 +18,8 @@ from ops.exit_codes import ExitCode
 from ops.process_environment import without_own_secrets
 
 _DEFAULT = "vi"
-_QUIET = {
-    name: ("-n", "-i", "NONE", "-c", "set nobackup nowritebackup noundofile", *more)
-    for name, more in (("vim", ()), ("nvim", ()), ("gvim", ("--nofork",)))
-}
-"""Options of editors that would otherwise keep swap files, undo files or registers in other directories."""
+_QUIET_VIM = ("-n", "-i", "NONE", "-c", "silent! set nobackup nowritebackup noundofile")
+"""Options of Vim and Neovim, which would otherwise keep swap files, undo files and registers in other directories."""
 _SECONDS_TO_END = 5.0
 _KEYS = ("SCW_ACCESS_KEY", "SCW_SECRET_KEY", "PULUMI_CONFIG_PASSPHRASE")
 
@@ -94,7 +92,9 @@ def _command(environ: Mapping[str, str]) -> list[str]:
         words = []
     if not words:
         raise OpsError("VISUAL or EDITOR is not a command. Nothing was changed.", ExitCode.ENVIRONMENT)
-    return [words[0], *_QUIET.get(Path(words[0]).name, ()), *words[1:]]
+    # `vi` and `editor` are often links to Vim.
+    program = Path(shutil.which(words[0], path=environ.get("PATH")) or words[0]).resolve().name
+    return [words[0], *(_QUIET_VIM if program.startswith(("vim", "nvim")) else ()), *words[1:]]
 
 
 def _directory(environ: Mapping[str, str]) -> str | None:

@@ -136,7 +136,7 @@ class DocumentStore:
             revision = self._create(content, description)
             self._check(base, revision, description)
         if signals:
-            raise KeyboardInterrupt
+            raise OpsError(f"Interrupted after revision {revision} of {self.name} was written.", ExitCode.CANCELLED)
         return revision
 
     def _require_unchanged(self, base: Document) -> None:

@@ -183,8 +183,9 @@ def test_a_signal_waits_until_the_new_version_is_checked(lab: Lab) -> None:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     lab.clear_faults()
-    process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.CANCELLED
+    assert "Interrupted after revision 2 of snu-local was written." in err
     assert document(lab)["MONGO_URL"] == VALUE
 
 

@@ -114,6 +114,7 @@ def test_a_change_lists_keys_and_is_checked_against_what_the_apps_take() -> None
         ({**COMPLETE, "OTHER": [VALUE]}, "OTHER: not a string"),
         pytest.param({**COMPLETE, "URL": "x" * 65_537}, "URL: longer than", id="long"),
         ({**COMPLETE, "OTHER": "\ud800"}, "OTHER: not valid Unicode"),
+        ({**COMPLETE, "OTHER": "a\0"}, "OTHER: contains a NUL character"),
         pytest.param({**COMPLETE, "OTHER": VALUE * 6000}, "Scaleway allows 65536", id="large"),
     ],
 )
