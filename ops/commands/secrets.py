@@ -363,7 +363,7 @@ def _write_change(documents: DocumentStore, base: Document, change: Change, purp
     revision = documents.write(base, change.content, purpose)
     print(f"Wrote revision {revision} of {documents.name}.")
     if change.remaining:
-        warn("\n".join(["Still invalid:", *invalid_lines(stack, change.remaining)]), sys.stderr)
+        warn("\n".join(["The document is still invalid:", *invalid_lines(stack, change.remaining)]), sys.stderr)
     else:
         command = "env up" if documents.settings.environment.preview_of else f"up {stack}"
         print(f"Containers and jobs get the new values with the next deployment: scripts/snu {command}")

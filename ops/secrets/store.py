@@ -71,8 +71,8 @@ class DocumentStore:
         """Find a stack's document.
 
         ``store``: the store with the stack's state, if it is open already; ``or_copied``: for a preview environment
-        without a document, use the one that its first deployment copies. OpsError if the stack is a foundation or
-        invalid, if its foundation is not deployed, or if its state cannot be read.
+        without a document, use the one that its first deployment copies. Raises OpsError if the stack is a foundation
+        or invalid, if its foundation is not deployed, or if its state cannot be read.
         """
         settings = settings_of(stack)
         if not isinstance(settings, EnvironmentSettings):
@@ -134,7 +134,9 @@ class DocumentStore:
         signals: list[bool] = []
         with handle_signals(lambda: signals.append(True), raise_keyboard_interrupt):
             revision = self._create(content, description)
-            self._check(base, revision, description)
+            with self._noted(f"Revision {revision} was written, but it is unknown whether another one was, too."):
+                versions = self.versions()
+            self._check(base, revision, description, versions)
         if signals:
             raise OpsError(f"Interrupted after revision {revision} of {self.name} was written.", ExitCode.CANCELLED)
         return revision
@@ -148,18 +150,26 @@ class DocumentStore:
         try:
             return self._account.write(self._secret, content, description)
         except ScalewayError as error:
-            # The request may have been executed although its response was lost.
-            created = self._described(description) if error.is_transient else []
-            if not created:
-                raise self._error("written", error) from None
-            return created[0].revision
+            if error.is_transient:  # the request may have been executed although its response was lost
+                with self._noted("It is unknown whether the new version was written."):
+                    versions = self.versions()
+                for each in versions:
+                    if each.description == description:
+                        return each.revision
+            raise self._error("written", error) from None
 
-    def _described(self, description: str) -> list[SecretVersion]:
-        return [each for each in self.versions() if each.description == description]
+    @contextmanager
+    def _noted(self, note: str) -> Iterator[None]:
+        """Add a note to an error while the versions are listed after a write."""
+        try:
+            yield
+        except OpsError as error:
+            raise OpsError(
+                f"{note} {error}\nSee which versions exist: scripts/snu secrets history {self.stack.name}", error.code
+            ) from None
 
-    def _check(self, base: Document, revision: int, description: str) -> None:
+    def _check(self, base: Document, revision: int, description: str, versions: list[SecretVersion]) -> None:
         """Raises OpsError and disables the version if another one precedes it, or if its base was disabled."""
-        versions = self.versions()
         own = [each.revision for each in versions if each.description == description]
         for each in versions:
             if base.latest < each.revision < revision and each.revision not in own:
@@ -199,7 +209,9 @@ class DocumentStore:
 
     def _error(self, action: str, error: ScalewayError) -> OpsError:
         if error.status in _FORBIDDEN or error.is_not_found:
-            permission = "SecretManagerSecretAccess" if action == "read" else "SecretManagerFullAccess"
+            permission = (
+                "SecretManagerReadOnly and SecretManagerSecretAccess" if action == "read" else "SecretManagerFullAccess"
+            )
             return OpsError(
                 f"The secret document {self.name} cannot be {action} with the current API key ({error.status}). Set "
                 f"SCW_ACCESS_KEY and SCW_SECRET_KEY to a key with {permission} in the project "

@@ -147,6 +147,7 @@ class Cloud:
     lost: int | None = None
     """HTTP status in place of the response to a write that was executed; 0 is no response."""
     may_disable: bool = True
+    may_list: bool = True
     twice: bool = False
     """Whether a write is executed twice, as after a lost response."""
 
@@ -166,6 +167,8 @@ class Cloud:
         self.versions_[revision - 1] = SecretVersion(revision, False, old.created, old.description)
 
     def versions(self, _secret: Secret) -> list[SecretVersion]:
+        if not self.may_list:
+            raise ScalewayError("Scaleway did not respond.", 0, ExitCode.FAILED)
         return self.versions_[::-1]
 
     def content_of(self, _secret: Secret, revision: int) -> bytes:
@@ -260,6 +263,19 @@ def test_a_lost_response_to_a_write_that_was_executed_is_no_failure(cloud: Cloud
     with pytest.raises(OpsError, match="cannot be written with the current API key") as error:
         write(cloud)
     assert error.value.code == ExitCode.ENVIRONMENT
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [(0, "It is unknown whether the new version was written."), (None, "Revision 2 was written, but it is unknown")],
+)
+def test_what_is_unknown_after_a_write_is_said(cloud: Cloud, lost: int | None, message: str) -> None:
+    base, cloud.lost = cloud.store.read(), lost
+    cloud.before_write.append(lambda: setattr(cloud, "may_list", False))
+    with pytest.raises(OpsError) as error:
+        write(cloud, base)
+    assert str(error.value).startswith(message)
+    assert "scripts/snu secrets history local" in str(error.value)
 
 
 def test_history_and_ages_tell_keys_without_values(cloud: Cloud) -> None:
