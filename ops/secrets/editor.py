@@ -21,7 +21,7 @@ _DEFAULT = "vi"
 _QUIET_VIM = ("-n", "-i", "NONE", "-c", "silent! set nobackup nowritebackup noundofile")
 """Options of Vim and Neovim, which would otherwise keep swap files, undo files and registers in other directories."""
 _SECONDS_TO_END = 5.0
-_KEYS = ("SCW_ACCESS_KEY", "SCW_SECRET_KEY", "PULUMI_CONFIG_PASSPHRASE")
+_KEYS = ("SCW_ACCESS_KEY", "SCW_SECRET_KEY", "SNU_SOURCE_SECRET_KEY", "PULUMI_CONFIG_PASSPHRASE")
 
 
 class EditedFile:
