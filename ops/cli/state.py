@@ -36,6 +36,27 @@ def history(
     return state_commands.history(target.open(), most, as_json=json)
 
 
+@command(app, examples=["state env stage --unset"])
+def env(
+    target: option.StateTarget,
+    unset: Annotated[
+        bool, typer.Option("--unset", help="Print the command that removes the variables from the shell instead.")
+    ] = False,
+) -> ExitCode:
+    """Print the variables for plain `pulumi`: eval "$(scripts/snu state env STACK)".
+
+    The output contains the backend's address, the passphrase and keys as commands for a POSIX shell. It is not printed
+    to a terminal.
+    """
+    from ops.commands import state_env
+    from ops.process_environment import process_environment
+    from ops.stacks import find_stack, project_dir
+
+    if unset:
+        return state_env.unset()
+    return state_env.env(find_stack(project_dir(target.cwd), target.stack), process_environment())
+
+
 @command(app, examples=["state backup stage", "state backup stage --out stage.backup"])
 def backup(
     target: option.StateTarget,

@@ -23,11 +23,17 @@ def connect(
     ``own_key`` is the user's key, used for a bucket if the document contains no key. Raises OpsError if this machine's
     address must be added to the database's ACL but is unknown.
     """
+    variables = variables_for(stack, document, own_key)
+    if document.open_instance:
+        open_while_running(stack, environ, document.open_instance)
+    return variables
+
+
+def variables_for(stack: Stack, document: BackendDocument, own_key: tuple[str, str] = ("", "")) -> dict[str, str]:
+    """The same variables, without changing a database's ACL."""
     variables = dict(document.environment(own_key))
     if document.certificate:
         variables[ROOT_CERTIFICATE] = str(_certificate_file(stack.project_dir, document.certificate))
-    if document.open_instance:
-        open_while_running(stack, environ, document.open_instance)
     return variables
 
 

@@ -19,6 +19,8 @@ _S3 = {
     "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+VARIABLES = (BACKEND_URL, PASSPHRASE, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", *_S3)
+"""All variables that ``BackendDocument.environment`` may contain."""
 
 
 class KeyPair(NamedTuple):

@@ -11,7 +11,7 @@ from ops.scaleway.client import ScalewayError
 from ops.stacks import Stack
 from ops.state.account import Account, Secret
 from ops.state.backend import BackendKind, StateBackend
-from ops.state.backend_connection import connect
+from ops.state.backend_connection import connect, variables_for
 from ops.state.backend_document import BackendDocument
 from pulumi_state.store import address_of
 from pulumi_state.variables import BACKEND_URL, PASSPHRASE
@@ -70,12 +70,30 @@ def variables_of(
             return {}
         _, document = found
         _refuse_other_backend(stack, environ, document.address)
-        own = ("", "")
-        if document.url.startswith("s3://") and not document.access_key:
-            own = account.storage_key(account.organization_id)
-        return connect(stack, environ, document, own)
+        return connect(stack, environ, document, _own_key(account, document))
     finally:
         account.close()
+
+
+def shell_variables_of(
+    stack: Stack, backend: StateBackend, environ: Mapping[str, str]
+) -> tuple[BackendDocument, dict[str, str]]:
+    """The backend document and its variables, for a shell that outlives this process. Raises OpsError without one."""
+    account = Account(stack, environ)
+    try:
+        found = find_document(account, stack, backend)
+        if found is None:
+            raise _unknown(stack, backend)
+        return found[1], variables_for(stack, found[1], _own_key(account, found[1]))
+    finally:
+        account.close()
+
+
+def _own_key(account: Account, document: BackendDocument) -> tuple[str, str]:
+    """The user's key, for a bucket without its own."""
+    if document.url.startswith("s3://") and not document.access_key:
+        return account.storage_key(account.organization_id)
+    return "", ""
 
 
 def _reader_document(account: Account, stack: Stack, backend: StateBackend) -> tuple[Secret, BackendDocument] | None:
@@ -98,7 +116,11 @@ def _require_variables(stack: Stack, backend: StateBackend, environ: Mapping[str
                 ExitCode.ENVIRONMENT,
             )
         return
-    raise OpsError(
+    raise _unknown(stack, backend)
+
+
+def _unknown(stack: Stack, backend: StateBackend) -> OpsError:
+    return OpsError(
         f"The backend of {stack.name} is unknown: the secret {backend.secret} is not visible to the current API key. "
         f"Create it with `scripts/snu bootstrap {backend.foundation or 'FOUNDATION'}`, or use a key that is allowed to "
         "read it.",

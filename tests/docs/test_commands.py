@@ -30,6 +30,7 @@ NOT_RUN = {
         r"^scripts/snu apply (stage|production)\.plan\b",
         rf"^scripts/snu images (build|clean) {_STACKS}",
         r"\bscripts/snu state \w+ (stage|scratch)\b",
+        r"^pulumi (stack select stage|preview)$",
         r"^scripts/snu alerts$",
         r"^scripts/snu env (up|down|list|sweep)\b",
         r"^scripts/snu hotfix (check|build)\b",
