@@ -23,6 +23,7 @@ from pulumi_state.aliases import Aliases
 from pulumi_state.errors import PulumiError, StateError, UnsupportedError
 from pulumi_state.provider import ProviderRequest, provider_inputs
 from pulumi_state.snapshot import ResourceState, Snapshot, now
+from pulumi_state.urn import ROOT_STACK_TYPE
 from pulumi_state.values import (
     UNKNOWN,
     UNKNOWN_TEXT,
@@ -52,6 +53,8 @@ class Context:
     """Records the operations that a preview plans."""
     constraint: Constraint | None = None
     """The plan that an update must follow, if any."""
+    targets: frozenset[str] = frozenset()
+    """URNs of the only resources to create, update or delete; empty for all."""
 
 
 class Deployment:
@@ -75,6 +78,8 @@ class Deployment:
         self.state_error: StateError | None = None
         """The error if recording an operation in the state failed."""
         self._running: set[asyncio.Task[None]] = set()
+        self._skipped: set[str] = set()
+        """URNs of new resources that are not created because they are not targets."""
         self._components: dict[str, tuple[str, ResourceState | None, Diff]] = {}
         """Steps of components that have not registered their outputs yet."""
         self.changes: Counter[str] = Counter()
@@ -141,10 +146,36 @@ class Deployment:
             self._goals[urn] = goal
             old = self._find_old(urn, goal)
             new = self._new_state(urn, goal, old, provider)
-            steps = await self._steps(goal, old, new)
+            if self._is_target(urn, goal.type):
+                self._require_created(new)
+                steps = await self._steps(goal, old, new)
+            elif old is None or old.pending_replacement:
+                self._skipped.add(urn)
+                new.inputs = {}  # an empty resource in events, as Pulumi reports it
+                steps = self._run_step("same", new, new, NO_DIFF)
+            else:
+                new = old.copy(urn=urn, parent=new.parent)
+                steps = self._same(old, new)
         await self._to_completion(steps)
         self._news[urn] = new
         return new
+
+    def is_skipped(self, resource: ResourceState) -> bool:
+        """Whether a new resource is not created because it is not a target; its outputs are unknown."""
+        return resource.urn in self._skipped
+
+    def _is_target(self, urn: str, type_: str) -> bool:
+        """Whether a resource may change. Pulumi always includes the root stack and providers."""
+        targets = self._context.targets
+        return not targets or urn in targets or type_ == ROOT_STACK_TYPE or type_.startswith("pulumi:providers:")
+
+    def _require_created(self, target: ResourceState) -> None:
+        """Raise FailedError, with Pulumi's message, if a target needs a new resource that is not a target."""
+        if skipped := sorted(target.references() & self._skipped):
+            raise self.fail(
+                f"Resource '{target.urn}' depends on '{skipped[0]}' which was was not specified in --target list.",
+                target.urn,
+            )
 
     async def register_outputs(self, urn: str, outputs: PropertyMap) -> None:
         """Set the outputs of a component or of the stack."""
@@ -475,6 +506,8 @@ class Deployment:
                 continue
             diff = provider.diff(resource.type, resource.outputs, inputs, resource.ignore_changes)
             if diff.replaces:
+                if not self._is_target(resource.urn, resource.type):
+                    raise self._refuse_deletion(resource)
                 if resource.protect:
                     raise self.fail(
                         f'unable to replace resource "{resource.urn}" as part of replacing "{new.urn}" as it is '
@@ -549,7 +582,39 @@ class Deployment:
             elif resource.urn not in kept:
                 op = "remove-pending-replace" if resource.pending_replacement else "delete"
                 deletions.append(("discard" if resource.external else op, resource))
+        if self._context.targets:
+            deletions = await self._only_targets(deletions)
         await delete_in_order(self._previous.resources, deletions, self._run_deletion)
+
+    async def _only_targets(self, deletions: list[tuple[str, ResourceState]]) -> list[tuple[str, ResourceState]]:
+        """Limit deletions to targets that no remaining resource refers to, as Pulumi does.
+
+        Raises FailedError if a resource that the program no longer registers depends on a target but is not one.
+        """
+        targets = self._context.targets
+        unregistered = [resource for _, resource in deletions if not resource.delete]
+        dependents = set(targets)
+        for resource in self._previous.resources:
+            if resource.references() & dependents:
+                dependents.add(resource.urn)
+        for resource in unregistered:
+            if resource.urn in dependents - targets:
+                raise self._refuse_deletion(resource)
+        deleted = [(op, resource) for op, resource in deletions if resource.urn in targets]
+        remaining = [each for each in self._context.journal.resources() if all(each is not gone for _, gone in deleted)]
+        referenced = set[str]().union(*(resource.references() for resource in remaining))
+        deleted = [(op, resource) for op, resource in deleted if resource.delete or resource.urn not in referenced]
+        for resource in unregistered:
+            if all(resource is not gone for _, gone in deleted):
+                await self._run_step("same", resource, resource, NO_DIFF)
+        return deleted
+
+    def _refuse_deletion(self, resource: ResourceState) -> FailedError:
+        return self.fail(
+            f"Resource '{resource.urn}' will be destroyed but was not specified in --target list.\n"
+            "Either include resource in --target list or pass --target-dependents to proceed.",
+            resource.urn,
+        )
 
     async def _run_deletion(self, op: str, resource: ResourceState) -> None:
         if op == "remove-pending-replace":

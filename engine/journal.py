@@ -15,8 +15,15 @@ from pulumi_state.state_file import StateFile
 class Journal:
     """The state during an update. Concurrent writes are coalesced."""
 
-    def __init__(self, base: Snapshot, file: StateFile | None, encoder: SnapshotEncoder) -> None:
-        """``file`` is None for a preview, which writes nothing."""
+    def __init__(
+        self, base: Snapshot, file: StateFile | None, encoder: SnapshotEncoder, *, keeps_references: bool = False
+    ) -> None:
+        """``file`` is None for a preview, which writes nothing.
+
+        ``keeps_references``: whether resources may keep references to resources that are registered later or not at all
+        (an update of some targets only).
+        """
+        self._keeps_references = keeps_references
         self._base = list(base.resources)
         self._file = file
         self._encoder = encoder
@@ -33,7 +40,8 @@ class Journal:
 
     def resources(self) -> list[ResourceState]:
         finished = [resource for resource in self._finished if resource not in self._gone]
-        return finished + [resource for resource in self._base if resource not in self._gone]
+        resources = finished + [resource for resource in self._base if resource not in self._gone]
+        return _in_order(resources) if self._keeps_references else resources
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self.resources(), list(self._pending.values()))
@@ -119,3 +127,23 @@ class Journal:
 
     async def flush(self) -> None:
         await self._save()
+
+
+def _in_order(resources: list[ResourceState]) -> list[ResourceState]:
+    """Return the resources with each one after those that it refers to, as states require, otherwise unchanged."""
+    by_urn: dict[str, list[ResourceState]] = {}
+    for resource in resources:
+        by_urn.setdefault(resource.urn, []).append(resource)
+    ordered: dict[ResourceState, None] = {}
+
+    def add(resource: ResourceState, above: frozenset[ResourceState]) -> None:
+        if resource in ordered or resource in above:
+            return
+        for urn in sorted(resource.references()):
+            for referenced in by_urn.get(urn, ()):
+                add(referenced, above | {resource})
+        ordered[resource] = None
+
+    for resource in resources:
+        add(resource, frozenset())
+    return list(ordered)

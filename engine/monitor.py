@@ -70,6 +70,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
                 urn=resource.urn,
                 id=resource.id,
                 object=to_struct(resource.outputs if resource.custom else {}),
+                unknown=self._deployment.is_skipped(resource),
             )
         raise AssertionError("unreachable")
 

@@ -34,7 +34,7 @@ class Request:
     refresh: bool = False
     """Whether to refresh before the operation."""
     targets: Collection[str] = ()
-    """URNs of the resources to refresh; empty means all."""
+    """URNs of the only resources to refresh or update; empty means all. ``destroy`` ignores them."""
     save_plan: Path | None = None
     """File in which a preview saves its plan."""
     plan: Path | None = None

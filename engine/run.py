@@ -133,7 +133,9 @@ class Run:
             "scaleway": ScalewayProvider(config),
         }
         _require_packages(previous, providers)
-        journal = Journal(previous, None if self._dry_run else self._file, SnapshotEncoder(crypter))
+        targets = frozenset(self._request.targets)
+        file = None if self._dry_run else self._file
+        journal = Journal(previous, file, SnapshotEncoder(crypter), keeps_references=bool(targets))
         context = Context(
             project=self._project,
             stack=self._request.stack,
@@ -145,6 +147,7 @@ class Run:
             parallel=self._request.parallel,
             recorded_plan=Plan() if self._request.save_plan else None,
             constraint=self._constraint(crypter),
+            targets=targets,
         )
         self._crypter = crypter
         return context, previous

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ops.engines.base import EngineEvent
@@ -96,12 +96,18 @@ class OperationRecord:
         record.summary = Summary(counts, "succeeded")
         return record
 
+    def only(self, urns: Collection[str]) -> OperationRecord:
+        """The record of the steps on some resources."""
+        return OperationRecord.of(progress.step for progress in self.steps.values() if progress.step.urn in urns)
+
     def add(self, event: EngineEvent) -> Progress | Diagnostic | None:
         """Record an event; returns the step or diagnostic that it concerns, if any."""
         if body := event.get("resourcePreEvent"):
-            return self._start(Step.of(body))
+            step = Step.of(body)
+            return None if step.is_left_out else self._start(step)
         if body := event.get("resOutputsEvent"):
-            return self._end(Step.of(body), failed=False)
+            step = Step.of(body)
+            return None if step.is_left_out else self._end(step, failed=False)
         if body := event.get("resOpFailedEvent"):
             return self._end(Step.of(body), failed=True)
         if body := event.get("diagnosticEvent"):

@@ -71,6 +71,8 @@ class Options:
     check_urls: bool = False
     lock_timeout: float = 0.0
     """Seconds to wait for a stack that another run has locked."""
+    targets: tuple[str, ...] = ()
+    """URNs of the only resources to preview or update; empty for all."""
 
 
 def _require_local_cloud(stack: Stack, needed: bool) -> None:
@@ -316,6 +318,7 @@ class Session:
             on_process=self._record_engine,
             parallel=options.parallel,
             refresh=options.refresh,
+            targets=options.targets,
             config_file=self.stack.generated_config_file,
         )
 

@@ -66,6 +66,15 @@ class Step:
         return bool(self.new.get("custom") or self.old.get("custom"))
 
     @property
+    def is_left_out(self) -> bool:
+        """Whether it is a new resource that is not created because it is not a target.
+
+        Engines report it as an empty resource that stays the same.
+        """
+        content = (self.new.get(key) for key in ("id", "inputs", "outputs"))
+        return self.op == "same" and self.is_custom and not any(content)
+
+    @property
     def is_provider(self) -> bool:
         return self.type.startswith(_PROVIDER_TYPE)
 

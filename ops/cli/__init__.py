@@ -25,6 +25,8 @@ COMMANDS = {
     "Inspect": {
         "status": "inspection",
         "outputs": "inspection",
+        "open": "inspection",
+        "graph": "inspection",
         "logs": "inspection",
         "drift": "inspection",
         "alerts": "inspection",

@@ -15,7 +15,7 @@ from ops.exit_codes import ExitCode
 app = top_level()
 
 
-@command(app, examples=["preview local", "preview stage --markdown preview.md", "preview ci --expect-no-changes"])
+@command(app, examples=["preview local", "preview stage --markdown preview.md", "preview ci --target api"])
 def preview(
     target: option.Target,
     operation: option.Operation,
@@ -23,20 +23,23 @@ def preview(
     markdown: option.Markdown = None,
     refresh: option.Refresh = True,
     expect_no_changes: option.ExpectNoChanges = False,
+    targets: option.Targets = None,
 ) -> ExitCode:
     """Show what `up` would change. --json prints the same document as `pulumi preview --json`."""
     from ops.commands import stack as stack_commands
+    from ops.targets import with_targets
 
     if json and markdown == "-":
         raise typer.BadParameter(option.JSON_AND_MARKDOWN)
     options = option.session_options(operation, refresh=refresh, expect_no_changes=expect_no_changes)
     session = target.open(runs_program=True, reads=True)
+    options = with_targets(session, options, targets or [])
     if json:
         return stack_commands.preview_json(session, options)
     return stack_commands.preview(session, options, markdown)
 
 
-@command(app, examples=["up local", "up ci --yes --lock-timeout 15m --wait 10m --check-urls"])
+@command(app, examples=["up local", "up ci --yes --lock-timeout 15m --wait 10m --check-urls", "up stage --target api"])
 def up(
     target: option.Target,
     operation: option.Operation,
@@ -51,9 +54,14 @@ def up(
             "--refuse-older", help="Exit with code 16 if the last update deployed a descendant of this commit."
         ),
     ] = False,
+    targets: option.Targets = None,
 ) -> ExitCode:
-    """Preview, confirm and apply the changes, then check every container."""
+    """Preview, confirm and apply the changes, then check every container.
+
+    With --target, all other resources stay as they are, and only the targets' containers are checked.
+    """
     from ops.commands import stack as stack_commands
+    from ops.targets import with_targets
 
     options = option.session_options(
         operation,
@@ -63,7 +71,9 @@ def up(
         refresh=refresh,
         expect_no_changes=expect_no_changes,
     )
-    return stack_commands.up(target.open(runs_program=True), options, refuse_older=refuse_older)
+    session = target.open(runs_program=True)
+    options = with_targets(session, options, targets or [])
+    return stack_commands.up(session, options, refuse_older=refuse_older)
 
 
 @command(app, examples=["plan stage --out stage.plan", "plan production --out production.plan --expire-after 12h"])

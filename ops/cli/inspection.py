@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,7 @@ from ops.cli.define import command, top_level
 from ops.drift.channels import ReportChannel
 from ops.engines.select import EngineChoice
 from ops.exit_codes import ExitCode
+from ops.graph_format import GraphFormat
 
 app = top_level()
 
@@ -48,6 +50,49 @@ def outputs(
 
     session = target.open(validate=False, needs_cloud=False, reads=True)
     return stack_commands.outputs(session, path, as_json=json)
+
+
+@command(app, "open", examples=["open api", "open app --stack stage", "open api --print"])
+def open_(
+    app_name: Annotated[str, typer.Argument(metavar="APP", help="App name, as in snu:apps.")],
+    stack: Annotated[
+        str, typer.Option("--stack", metavar="STACK", autocompletion=option.complete_stack, help="The app's stack.")
+    ] = "local",
+    only_print: Annotated[bool, typer.Option("--print", help="Only print the URL.")] = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Open an app's URL in the browser, and print it. Over SSH, in CI or without a display, only print it.
+
+    If BROWSER is set, the browser that it names is always started.
+    """
+    from ops.commands import open_app
+    from ops.process_environment import process_environment
+    from ops.stacks import find_stack, project_dir
+
+    def outputs() -> Mapping[str, Any]:
+        return option.Target(stack, cwd=cwd).open(validate=False, needs_cloud=False, reads=True).outputs()
+
+    found = find_stack(project_dir(cwd), stack)
+    return open_app.open_app(found, app_name, process_environment(), outputs, only_print=only_print)
+
+
+@command(app, examples=["graph local --format svg --out local.svg", "graph stage --format json"])
+def graph(
+    target: option.Target,
+    output_format: Annotated[
+        GraphFormat, typer.Option("--format", metavar="|".join(GraphFormat), help="SVG needs Graphviz's `dot`.")
+    ] = GraphFormat.DOT,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write; `-` for standard output.")] = "-",
+) -> ExitCode:
+    """Show a stack's resources, grouped by component, and their dependencies.
+
+    Reads the stack's state; before the first update, evaluates the program. An arrow leads from a resource to one that
+    it depends on.
+    """
+    from ops.commands import graph as graph_command
+
+    session = target.open(validate=False, needs_cloud=False, reads=True)
+    return graph_command.graph(session, output_format, out)
 
 
 @command(app, examples=["logs api", "logs api --stack local --follow --lines 20"], extra_arguments=True)

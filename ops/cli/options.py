@@ -76,6 +76,16 @@ Refresh = Annotated[
     bool,
     typer.Option("--refresh/--no-refresh", help="Read the live resources first, or rely on the state."),
 ]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        "-t",
+        metavar="NAME",
+        show_default=False,
+        help="Only this resource, by name or URN; an app's or component's name includes its resources. Repeatable.",
+    ),
+]
 Parallel = Annotated[
     int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of concurrent resource operations.")
 ]

@@ -76,7 +76,8 @@ def bring_up(session: Session, options: Options) -> ExitCode:
     result = session.run(session.engine.up, options, display)
     from ops.readiness import check_containers
 
-    check_containers(session, display.record, options.wait_seconds, check_urls=options.check_urls)
+    record = display.record.only(options.targets) if options.targets else display.record
+    check_containers(session, record, options.wait_seconds, check_urls=options.check_urls)
     return ExitCode.CHANGES if options.expect_no_changes and has_changes(result.changes) else ExitCode.OK
 
 

@@ -40,7 +40,7 @@ class Operation:
     refresh: bool = False
     """Refresh every resource before a preview, an update or a destroy (``pulumi up --refresh``)."""
     targets: Collection[str] = ()
-    """URNs to which ``refresh`` is limited; empty for all."""
+    """URNs to which ``preview``, ``up`` and ``refresh`` are limited; empty for all."""
     save_plan: Path | None = None
     """File to which ``preview`` writes Pulumi's update plan; secrets in it are encrypted as in the state."""
     plan: Path | None = None

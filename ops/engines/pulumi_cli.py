@@ -43,11 +43,13 @@ class PulumiCli:
 
     def preview(self, operation: Operation) -> Result:
         saved = ["--save-plan", str(operation.save_plan)] if operation.save_plan else []
-        return self._run_program(["preview", "--json", *saved, *_refresh(operation)], operation)
+        return self._run_program(["preview", "--json", *saved, *_refresh(operation), *_targets(operation)], operation)
 
     def up(self, operation: Operation) -> Result:
         plan = ["--plan", str(operation.plan)] if operation.plan else []
-        return self._run_program(["up", *_apply(operation), *plan, *_refresh(operation)], operation)
+        return self._run_program(
+            ["up", *_apply(operation), *plan, *_refresh(operation), *_targets(operation)], operation
+        )
 
     def _run_program(self, arguments: list[str], operation: Operation) -> Result:
         """Run an operation with the program, which our own process serves instead of the CLI's language host."""
@@ -61,8 +63,7 @@ class PulumiCli:
         return _run(["destroy", *_apply(operation), *_refresh(operation)], operation)
 
     def refresh(self, operation: Operation) -> Result:
-        targets = [word for urn in operation.targets for word in ("--target", urn)]
-        return _run(["refresh", *_apply(operation), *targets], operation)
+        return _run(["refresh", *_apply(operation), *_targets(operation)], operation)
 
     def preview_refresh(self, operation: Operation) -> Result:
         return _run(["refresh", "--preview-only"], operation, creates_stack=False)
@@ -78,6 +79,10 @@ def _apply(operation: Operation) -> list[str]:
 def _refresh(operation: Operation) -> list[str]:
     """Always explicit, because `Pulumi.yaml` may set a different default."""
     return [f"--refresh={'true' if operation.refresh else 'false'}"]
+
+
+def _targets(operation: Operation) -> list[str]:
+    return [word for urn in operation.targets for word in ("--target", urn)]
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

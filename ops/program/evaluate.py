@@ -40,6 +40,8 @@ class Resource:
     """Inputs whose changes trigger a replacement (``replaceOnChanges``)."""
     aliases: Sequence[Mapping[str, Any]] = ()
     """Former identities, in the form used by ``pulumi_state.aliases.Alias``."""
+    dependencies: Sequence[str] = ()
+    """URNs of the resources that it depends on."""
 
 
 @dataclass(frozen=True)
@@ -192,4 +194,5 @@ def _resource(found: Mapping[str, Any]) -> Resource:
         ignored=frozenset(map(str, found["ignoreChanges"])),
         replacing=frozenset(map(str, found["replaceOnChanges"])),
         aliases=[dict(alias) for alias in found["aliases"]],
+        dependencies=[safe(str(urn)) for urn in found["dependencies"]],
     )

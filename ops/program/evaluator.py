@@ -111,6 +111,7 @@ class Monitor:
                 "parent": request.parent,
                 "custom": request.custom,
                 "protect": request.protect,
+                "dependencies": sorted(request.dependencies),
                 "inputs": self._placeholders.shown(inputs),
                 "ignoreChanges": list(request.ignoreChanges),
                 "replaceOnChanges": list(request.replaceOnChanges),

@@ -18,12 +18,17 @@ VERSION = 1
 
 
 def print_document(command: str, content: Mapping[str, object]) -> None:
-    """Print the document of a command, such as ``state show``: its schema, then its content.
+    """Print the document of a command, such as ``state show``: see ``document_text``."""
+    print(document_text(command, content))
+
+
+def document_text(command: str, content: Mapping[str, object]) -> str:
+    """The document of a command, such as ``state show``: its schema, then its content.
 
     A dataclass becomes an object whose keys are its fields' names in camel case.
     """
     document = {"schema": f"snu.{command.replace(' ', '-')}/{VERSION}", **content}
-    print(json.dumps(document, indent=2, ensure_ascii=False, default=_json_value))
+    return json.dumps(document, indent=2, ensure_ascii=False, default=_json_value)
 
 
 def utc(moment: datetime) -> str:

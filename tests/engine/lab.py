@@ -233,28 +233,42 @@ class Lab:
             if not resource.delete and not resource.type.startswith("pulumi:")
         }
 
-    def up(self, *program: Res, dry_run: bool = False, parallel: int = 8) -> Run:
-        return asyncio.run(self.run(program, dry_run=dry_run, parallel=parallel))
+    def up(self, *program: Res, dry_run: bool = False, parallel: int = 8, targets: Sequence[str] = ()) -> Run:
+        """``targets``: URNs of the only resources to change."""
+        return asyncio.run(self.run(program, dry_run=dry_run, parallel=parallel, targets=targets))
 
-    def preview(self, *program: Res) -> Run:
-        return self.up(*program, dry_run=True)
+    def preview(self, *program: Res, targets: Sequence[str] = ()) -> Run:
+        return self.up(*program, dry_run=True, targets=targets)
 
-    def context(self, events: Events, previous: Snapshot, *, dry_run: bool = False, parallel: int = 8) -> Context:
+    def context(
+        self,
+        events: Events,
+        previous: Snapshot,
+        *,
+        dry_run: bool = False,
+        parallel: int = 8,
+        targets: Sequence[str] = (),
+    ) -> Context:
+        file = None if dry_run else self.file
         return Context(
             project=PROJECT,
             stack=STACK,
             config={},
             providers={"pulumi": BuiltinProvider(lambda _name: {"url": "http://a"}, {}), "fake": self.cloud},
             events=events,
-            journal=Journal(previous, None if dry_run else self.file, SnapshotEncoder(self.crypter)),
+            journal=Journal(previous, file, SnapshotEncoder(self.crypter), keeps_references=bool(targets)),
             dry_run=dry_run,
             parallel=parallel,
+            targets=frozenset(targets),
         )
 
-    async def run(self, program: Sequence[Res], *, dry_run: bool = False, parallel: int = 8) -> Run:
+    async def run(
+        self, program: Sequence[Res], *, dry_run: bool = False, parallel: int = 8, targets: Sequence[str] = ()
+    ) -> Run:
         collected: list[EngineEvent] = []
         previous = self.snapshot()
-        context = self.context(Events(collected.append, preview=dry_run), previous, dry_run=dry_run, parallel=parallel)
+        events = Events(collected.append, preview=dry_run)
+        context = self.context(events, previous, dry_run=dry_run, parallel=parallel, targets=targets)
         deployment = self.deployment = Deployment(context, previous)
         registered: dict[str, asyncio.Task[ResourceState]] = {}
         for res in program:

@@ -116,3 +116,8 @@ def test_a_comment_is_cut_with_a_count(stack: Stack) -> None:
     assert sum(len(line) + 1 for line in lines) < 2_200
     assert lines[0] == "**Policies: 400 violations**"
     assert lines[-2].startswith("- … and ")
+
+
+def test_new_resources_that_are_not_targets_are_left_out(stack: Stack) -> None:
+    """Both engines report them as empty resources, which no rule would accept."""
+    assert not verdict(stack, step("same", CONTAINER, {}, {})).violations
