@@ -16,6 +16,7 @@ from infra.components.jobs import ScheduledJob, ScheduledJobArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs, is_written
 from infra.documents import SecretDocument, read_text
 from infra.foundation_reference import FoundationReference
+from infra.images.errors import ImageSourceError
 from infra.settings import App, AppUrl, EnvironmentSettings, Image, Job, variables_by_consumer
 from infra.settings.models import CrashAlertsSettings, Probe
 
@@ -239,6 +240,7 @@ class _Parts:
 
         if self._sources is None:
             self._sources = WorkingCopy(self._project)
+        _refuse_secrets(name, self._sources)
         inputs, folder = self._sources.keep_context(name, self._project / ".local" / "contexts")
         # The Docker plugin runs in the project's folder, like the program. The path is an input that is stored in the
         # state, so it must be the same on every machine.
@@ -270,6 +272,15 @@ class _Parts:
 
     def _from_document(self, variables: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
         return {name: self._document.value(key) for name, key in variables.items()}
+
+
+def _refuse_secrets(name: str, sources: "WorkingCopy") -> None:
+    """Raises `ImageSourceError` if the build needs secrets, which Pulumi's Docker provider cannot pass to it."""
+    if name in sources.sources.images and (secrets := sources.sources.images[name].secrets):
+        raise ImageSourceError(
+            f"{name}: the build needs secrets ({', '.join(each.id for each in secrets)}), which Pulumi's Docker "
+            "provider cannot pass to it. Remove `build` from snu:images, and run `scripts/snu images build STACK`"
+        )
 
 
 def _probe(probe: Probe) -> ContainerProbe:

@@ -1,8 +1,8 @@
 """The settings in `images.yaml`: the sources of each image. See `docs/how-to/images.md`."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from infra.settings import limits
@@ -31,6 +31,46 @@ ArgumentName = Annotated[
 ]
 
 
+Repository = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+$"),
+    limits.Allowed("a registry and a repository without a tag, such as `rg.fr-par.scw.cloud/snu-ci/cache`"),
+]
+
+
+class BuildSecret(Settings):
+    """A secret that only the build's `RUN --mount=type=secret,id=…` steps can read. It is not stored in the image."""
+
+    id: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$"),
+        limits.Allowed("letters, digits, `_`, `.` and `-`"),
+    ] = Field(description="The `id` of the mount in the Dockerfile.")
+    env: ArgumentName | None = Field(
+        default=None,
+        description="The environment variable that contains the secret. Variables for deployments (`SCW_…`, `AWS_…`, "
+        "`PULUMI_…`, `SNU_…`, `SLACK_…`, `GITHUB_…`, `GH_…`, `ACTIONS_…`, `RUNNER_…`) are rejected.",
+    )
+    file: SourcePath | None = Field(
+        default=None, description="The file that contains the secret; usually one that Git ignores."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise PydanticCustomError("build_secret", "expected either `env` or `file`")
+        return self
+
+
+class BuildCache(Settings):
+    """Registry repositories that builds read layers from and write them to. The tag is the image's name."""
+
+    read: Repository | None = Field(default=None, alias="from", description="Repository to read from.")
+    write: Repository | None = Field(
+        default=None, alias="to", description="Repository to write to, with the layers of all stages (`mode=max`)."
+    )
+
+
 class ImageSource(Settings):
     """The source files of an image."""
 
@@ -46,6 +86,9 @@ class ImageSource(Settings):
         default={},
         description="Build arguments. Never put secrets here: they remain readable in the image. `snu` sets `VERSION` "
         "to the image's version.",
+    )
+    secrets: list[Annotated[BuildSecret, limits.Allowed("an object with `id` and either `env` or `file`")]] = Field(
+        default=[], description="Secrets for the build, which requires BuildKit. They are not part of the version."
     )
 
 
@@ -63,6 +106,10 @@ class ImageSources(Settings):
         default=None,
         description="`host`: builds use the machine's network, for machines on which containers cannot reach a package "
         "index.",
+    )
+    cache: BuildCache = Field(
+        default=BuildCache(),
+        description="Layer cache in a registry, which requires BuildKit. Default: only Docker's own.",
     )
     images: Annotated[dict[limits.Name, ImageSource], limits.Allowed("at least one image")] = Field(
         min_length=1, description="The images, by their key in `snu:images`."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from infra.images.context import write_context
 from infra.images.errors import ImageSourceError
 from infra.images.inputs import Inputs
 from infra.settings import Image
-from ops.images.docker import BuildError, BuildOptions, Docker
+from ops.images.docker import BuildError, BuildKitOptions, BuildOptions, Docker
 from ops.images.stack_images import StackImages
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class ImageBuilder:
     logs: Path
     """Folder for the build logs."""
     labels: Mapping[str, str]
+    buildkit: Mapping[str, BuildKitOptions] = field(default_factory=dict)
+    """By image; images without are built by Docker's default builder."""
 
     def build(
         self, missing: list[Inputs], *, parallel: int, on_state: OnState
@@ -127,6 +129,7 @@ class ImageBuilder:
                 labels={**self.labels, "org.opencontainers.image.version": inputs.version},
                 network=self.copy.sources.network,
                 log=self.logs / f"{name}.log",
+                buildkit=self.buildkit.get(name),
             )
             self.docker.build(options, lambda line: on_state(name, "building", line))
         on_state(name, "pushing", "")

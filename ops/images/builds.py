@@ -15,6 +15,7 @@ from infra.settings.built import built_file, write_built
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.build import ImageBuilder, ImageOrigin, SelectedImage, choose
+from ops.images.buildkit import buildkit_options
 from ops.images.docker import Docker
 from ops.images.stack_images import StackImages, stack_of
 from ops.process_environment import process_environment
@@ -70,12 +71,25 @@ def build_missing(
     ``unchanged``: the part of the Ctrl-C message that states what was not changed. Raises OpsError on Ctrl-C or if
     Docker is not available.
     """
+    environ = process_environment()
+    buildkit = buildkit_options(
+        [each.name for each in missing],
+        copy.sources,
+        copy.repository.root,
+        environ,
+        # A preview's branch could write layers that builds of other environments would then use.
+        writes_cache=environment.settings.environment.preview_of is None,
+    )
+    docker = Docker.connect(environ)
+    if buildkit:
+        docker.require_buildkit(buildkit)
     builder = ImageBuilder(
-        docker=Docker.connect(process_environment()),
+        docker=docker,
         environment=environment,
         copy=copy,
         logs=environment.stack.project_dir / ".local" / "builds",
         labels=_labels(copy),
+        buildkit=buildkit,
     )
     try:
         with build_display(sys.stdout) as on_state:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,38 @@ class BuildOptions:
     network: str | None
     log: Path
     """File for the build's output."""
+    buildkit: BuildKitOptions | None = None
+    """Options that only BuildKit has; without any, Docker's default builder is used."""
+
+
+@dataclass(frozen=True)
+class BuildKitOptions:
+    """Secrets and a layer cache, for `docker buildx build`."""
+
+    secrets: Sequence[str] = ()
+    """Values of ``--secret``, which name a variable or a file."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables that contain secrets."""
+    cache_from: str = ""
+    """``<registry>/<repository>:<tag>``."""
+    cache_to: str = ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """Command-line arguments without any secret. ``--load`` makes every builder hand over the image."""
+        arguments = ["--load"]
+        arguments += [word for secret in self.secrets for word in ("--secret", secret)]
+        if self.cache_from:
+            arguments += ["--cache-from", f"type=registry,ref={self.cache_from}"]
+        if self.cache_to:
+            arguments += ["--cache-to", f"type=registry,ref={self.cache_to},mode=max"]
+        return arguments
+
+    def masked(self, text: str) -> str:
+        """A line of output without the secrets in variables."""
+        for value in self.variables.values():
+            text = text.replace(value, "[secret]")
+        return text
 
 
 @dataclass
@@ -85,7 +117,9 @@ class Docker:
 
     def build(self, options: BuildOptions, on_line: OnLine) -> None:
         """Raises BuildError."""
-        arguments = [self.command, "build", "--platform", PLATFORM, "--tag", options.reference]
+        buildkit = options.buildkit or BuildKitOptions()
+        kind = ["buildx", "build", *buildkit.arguments] if options.buildkit else ["build"]
+        arguments = [self.command, *kind, "--platform", PLATFORM, "--tag", options.reference]
         arguments += ["--file", str(options.dockerfile)]
         arguments += [word for key, value in options.arguments.items() for word in ("--build-arg", f"{key}={value}")]
         arguments += [word for key, value in options.labels.items() for word in ("--label", f"{key}={value}")]
@@ -93,15 +127,26 @@ class Docker:
         options.log.parent.mkdir(parents=True, exist_ok=True)
         with (
             options.log.open("w", encoding="utf-8") as log,
-            self._started([*arguments, str(options.context)]) as process,
+            self._started([*arguments, str(options.context)], buildkit.variables) as process,
         ):
-            for line in process.stdout or ():
+            for raw in process.stdout or ():
+                line = buildkit.masked(raw)
                 log.write(line)
                 if line.strip():
                     on_line(line.strip())
             status = process.wait()
         if status != 0:
             raise BuildError(self._failed(status, options.log))
+
+    def require_buildkit(self, images: Iterable[str]) -> None:
+        """Raises OpsError if the Docker CLI lacks buildx, its BuildKit client."""
+        version = subprocess.run([self.command, "buildx", "version"], env=self.environ, capture_output=True)
+        if version.returncode != 0:
+            raise _missing(
+                f"secrets and caches in images.yaml need BuildKit ({', '.join(images)}), and `docker buildx` is not "
+                "installed",
+                remedy="Install it (https://github.com/docker/buildx)",
+            )
 
     def push(self, reference: str, secret_key: str, on_line: OnLine) -> None:
         """Push an image. The key is sent to the engine in a request and is not stored. Raises BuildError."""
@@ -137,11 +182,11 @@ class Docker:
                 process.wait(_STOP_SECONDS)
 
     @contextmanager
-    def _started(self, command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    def _started(self, command: list[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
         running = bound_process(
             command,
             grace=_STOP_SECONDS,
-            env={**self.environ, "BUILDKIT_PROGRESS": "plain"},
+            env={**self.environ, **variables, "BUILDKIT_PROGRESS": "plain"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -167,9 +212,8 @@ class Docker:
         return f"docker build failed with status {status}; full log: {log}; last lines:{end}"
 
 
-def _missing(problem: str) -> OpsError:
+def _missing(problem: str, remedy: str = "Start Docker, or set DOCKER_HOST") -> OpsError:
     return OpsError(
-        f"Docker is required to build images, but {problem}. Start Docker, or set DOCKER_HOST, then try again. Nothing "
-        "was built or changed.",
+        f"Docker is required to build images, but {problem}. {remedy}, then try again. Nothing was built or changed.",
         ExitCode.ENVIRONMENT,
     )

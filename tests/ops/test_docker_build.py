@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pydantic import ValidationError
 
+from gitrepo import Entry
+from infra.images.inputs import inputs_of
 from infra.settings.images import ImageSources
+from ops.errors import OpsError
+from ops.exit_codes import ExitCode
+from ops.images.buildkit import buildkit_options
 from ops.images.docker import BuildError, BuildOptions, Docker
 
 _ENGINE: Any = None
@@ -49,3 +56,139 @@ def test_a_failed_build_logs_all_output_and_reports_the_end(tmp_path: Path) -> N
     assert "\n1\n" not in str(failed.value)
     log = recipe(tmp_path).log.read_text().splitlines()
     assert log == [*map(str, range(1, 101)), "no space left"]
+
+
+# --- BuildKit ---------------------------------------------------------------------------------------------
+
+VALUE = "fake-token-of-npm"
+
+
+def sources(**more: Any) -> ImageSources:
+    secrets = [{"id": "npmrc", "env": "NPM_TOKEN"}, {"id": "ca", "file": "certificates/ca.pem"}]
+    images = {"api": {"folder": "api", "secrets": secrets}, "app": {"folder": "app"}}
+    return ImageSources.model_validate({"images": images} | more)
+
+
+def with_file(root: Path) -> Path:
+    (root / "certificates").mkdir()
+    (root / "certificates/ca.pem").write_text("hush-hush")
+    return root
+
+
+def test_secrets_and_the_cache_reach_buildkit_without_a_value_in_arguments_or_logs(tmp_path: Path) -> None:
+    cache = {"from": "rg.example.test/snu-ci/cache", "to": "rg.example.test:5000/snu-ci/cache"}
+    options = buildkit_options(["api", "app"], sources(cache=cache), with_file(tmp_path), {"NPM_TOKEN": VALUE})
+    said: list[str] = []
+    script = 'printf "%s\\n" "$*"; printf "token: %s\\n" "$NPM_TOKEN"'
+    built = replace(recipe(tmp_path), buildkit=options["api"])
+    docker(tmp_path, script).build(built, said.append)
+    assert said[0].startswith(
+        f"buildx build --load --secret id=npmrc,env=NPM_TOKEN --secret id=ca,src={tmp_path}/certificates/ca.pem "
+        "--cache-from type=registry,ref=rg.example.test/snu-ci/cache:api "
+        "--cache-to type=registry,ref=rg.example.test:5000/snu-ci/cache:api,mode=max --platform linux/amd64 "
+    )
+    assert said[1] == "token: [secret]"
+    assert VALUE not in built.log.read_text() + repr(options)
+    assert options["app"].arguments == [
+        "--load",
+        *("--cache-from", "type=registry,ref=rg.example.test/snu-ci/cache:app"),
+        *("--cache-to", "type=registry,ref=rg.example.test:5000/snu-ci/cache:app,mode=max"),
+    ]
+
+
+def test_builds_of_preview_environments_only_read_the_cache(tmp_path: Path) -> None:
+    cache = {"from": "rg.example.test/snu-ci/cache", "to": "rg.example.test/snu-ci/cache"}
+    options = buildkit_options(["app"], sources(cache=cache), tmp_path, {}, writes_cache=False)
+    assert options["app"].arguments == ["--load", "--cache-from", "type=registry,ref=rg.example.test/snu-ci/cache:app"]
+
+
+def test_a_file_name_cannot_add_options(tmp_path: Path) -> None:
+    (tmp_path / "a,src=b").write_text("hush-hush")
+    odd = {"images": {"api": {"folder": "api", "secrets": [{"id": "x", "file": "a,src=b"}]}}}
+    options = buildkit_options(["api"], ImageSources.model_validate(odd), tmp_path, {})
+    assert options["api"].secrets == [f'id=x,"src={tmp_path}/a,src=b"']
+
+
+def test_images_without_secrets_or_a_cache_use_dockers_default_builder(tmp_path: Path) -> None:
+    assert buildkit_options(["app"], sources(), tmp_path, {}) == {}
+
+
+@pytest.mark.parametrize("environ", [{}, {"NPM_TOKEN": ""}])
+def test_missing_secrets_are_all_named_before_anything_is_built(environ: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(OpsError) as refused:
+        buildkit_options(["app", "api"], sources(), tmp_path, environ)
+    assert str(refused.value) == (
+        "Secrets in images.yaml cannot be used:\n"
+        "  api: npmrc: the variable NPM_TOKEN is not set\n"
+        "  api: ca: the file certificates/ca.pem does not exist\n"
+        "Nothing was built or changed."
+    )
+    assert refused.value.code == ExitCode.ENVIRONMENT
+
+
+@pytest.mark.parametrize(
+    "variable", ["SCW_SECRET_KEY", "PULUMI_CONFIG_PASSPHRASE", "GITHUB_TOKEN", "SNU_PLAN_IDENTITY"]
+)
+def test_a_build_cannot_read_the_credentials_of_a_deployment(variable: str, tmp_path: Path) -> None:
+    """A pull request can change images.yaml."""
+    secret = {"id": "x", "env": variable}
+    wrong = ImageSources.model_validate({"images": {"api": {"folder": "api", "secrets": [secret]}}})
+    with pytest.raises(OpsError, match=f"the variable {variable} may contain a deployment's credentials"):
+        buildkit_options(["api"], wrong, tmp_path, {variable: VALUE})
+
+
+@pytest.mark.parametrize("file", ["link", ".git/config"])
+def test_a_build_cannot_read_files_outside_the_repository(file: str, tmp_path: Path) -> None:
+    root = tmp_path / "repository"
+    (root / ".git").mkdir(parents=True)
+    (root / ".git/config").write_text("hush-hush")
+    (tmp_path / "key").write_text("hush-hush")
+    (root / "link").symlink_to(tmp_path / "key")
+    secret = {"id": "x", "file": file}
+    wrong = ImageSources.model_validate({"images": {"api": {"folder": "api", "secrets": [secret]}}})
+    with pytest.raises(OpsError, match=r"is outside the repository, or in \.git"):
+        buildkit_options(["api"], wrong, root, {})
+
+
+def test_without_buildx_the_images_that_need_it_are_named(tmp_path: Path) -> None:
+    legacy = docker(tmp_path, "echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1")
+    with pytest.raises(OpsError, match=r"secrets and caches in images.yaml need BuildKit \(api\), and `docker buildx`"):
+        legacy.require_buildkit(["api"])
+    docker(tmp_path, "exit 0").require_buildkit(["api"])
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"id": "npmrc"},
+        {"id": "npmrc", "env": "A", "file": "b"},
+        {"id": "a,b", "env": "A"},
+        {"id": "a", "env": "A B"},
+        {"id": "a", "file": "/proc/self/environ"},
+        {"id": "a", "file": "../key"},
+        {"id": "a", "value": VALUE},
+    ],
+)
+def test_invalid_secrets(secret: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        ImageSources.model_validate({"images": {"api": {"folder": "api", "secrets": [secret]}}})
+
+
+@pytest.mark.parametrize("repository", ["snu-ci", "rg.example.test/a:tag", "rg.example.test/a,mode=min", "https://a/b"])
+def test_invalid_cache_repositories(repository: str) -> None:
+    with pytest.raises(ValidationError):
+        ImageSources.model_validate({"images": {"api": {"folder": "api"}}, "cache": {"from": repository}})
+
+
+def test_secrets_do_not_change_the_version() -> None:
+    """They are not among the inputs at all."""
+    entry = Entry(0o100644, "1" * 40)
+
+    class Everything(dict[str, Entry]):
+        def entry(self, path: str) -> Entry | None:
+            return entry if path in ("api", "api/Dockerfile") else None
+
+    files = cast(Any, Everything())
+    plain = ImageSources.model_validate({"images": {"api": {"folder": "api"}}})
+    versions = {inputs_of("api", each.images["api"], ".", files).version for each in (plain, sources())}
+    assert len(versions) == 1

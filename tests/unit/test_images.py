@@ -466,6 +466,16 @@ def test_only_a_key_of_the_stacks_file_is_used_to_push(folder: Path, monkeypatch
     assert inputs["registry"]["server"] == "registry.example.test"
 
 
+def test_pulumi_does_not_build_an_image_that_needs_secrets(folder: Path) -> None:
+    content = json.loads((folder / "images.yaml").read_text())
+    content["images"]["api"]["secrets"] = [{"id": "npm", "env": "NPM_TOKEN"}]
+    version = WorkingCopy(folder).inputs("api").version
+    (folder / "images.yaml").write_text(json.dumps(content))
+    assert WorkingCopy(folder).inputs("api").version == version
+    with pytest.raises(pulumi.RunError, match=r"^api: the build needs secrets \(npm\), which Pulumi's Docker provider"):
+        program_in(folder)
+
+
 def test_nothing_stays_in_a_context_from_before(folder: Path) -> None:
     program_in(folder)
     (folder / "code/api/src/main.js").unlink()
