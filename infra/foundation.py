@@ -17,6 +17,7 @@ from infra.components.iam import (
     PreviewsAccessArgs,
     SecretReference,
 )
+from infra.components.logs_access import LogsAccess, LogsAccessArgs
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
@@ -102,6 +103,20 @@ def build(settings: FoundationSettings) -> None:
         )
         for name in settings.environments
     }
+    for name in settings.environments:
+        LogsAccess(
+            f"{name}-logs",
+            LogsAccessArgs(
+                environment=name,
+                application_name=naming.logs_application(name),
+                secret_name=naming.logs_secret(name),
+                project_id=project.id,
+                logs_url=observability.platform_logs_url,
+                logs_token=observability.logs_token,
+                protected=settings.protect,
+            ),
+            opts,
+        )
     for name, access in alerts.items():
         _report_unless_written(access, naming.alerts_secret(name))
     if settings.zone is not None:
@@ -143,6 +158,7 @@ def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: 
                 document_secret=naming.secret(name),
                 state_secret=naming.environment_state_secret(name),
                 state_reader_secret=naming.state_reader_secret(name),
+                logs_secret=naming.logs_secret(name),
                 project_id=project_id,
                 organization_id=organization_id,
                 read_registries_of=settings.deploy.read_registries_of,

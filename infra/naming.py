@@ -90,6 +90,7 @@ def applications(environment: str) -> list[str]:
         preview_application(environment),
         secret_reader_application(environment),
         alerts_application(environment),
+        logs_application(environment),
         *states,
         *map(state_reader, states),
     ]
@@ -147,6 +148,16 @@ def alerts_bucket(project_name: str, environment: str) -> str:
 def alerts_secret(environment: str) -> str:
     """The secret with the crash alerts job's configuration and credentials."""
     return f"snu-{environment}-alerts"
+
+
+def logs_application(environment: str) -> str:
+    """The IAM application that only reads an environment's logs."""
+    return f"snu-logs-{environment}"
+
+
+def logs_secret(environment: str) -> str:
+    """The secret with the URL and the token for queries of an environment's logs."""
+    return f"snu-{environment}-logs"
 
 
 ALERTS_STATE = "crash-alerts.json"

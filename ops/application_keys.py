@@ -71,6 +71,7 @@ def holders(stack: Stack, settings: FoundationSettings) -> list[KeyHolder]:
                 github_source=tuple(targets),
             ),
             KeyHolder(reader, f"reads only the secret document of {name}"),
+            KeyHolder(naming.logs_application(environment), f"reads only the logs of {name}"),
         ]
     if settings.previews:
         previews = naming.previews_application(project)

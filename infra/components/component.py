@@ -12,7 +12,8 @@ class Component(pulumi.ComponentResource):
     """A component with the type token `<package>:index:<class>`."""
 
     _former_type = ""
-    """Type token that the component had before it was part of a package. Live resources have it in their URNs."""
+    """Type token that the component had before it was part of a package; empty if it never had one. Live resources have
+    it in their URNs."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None) -> None:
         """Register the component, with an alias for its former type."""
@@ -23,6 +24,8 @@ class Component(pulumi.ComponentResource):
 
     def _former_aliases(self, opts: pulumi.ResourceOptions | None) -> list[pulumi.Input[str | pulumi.Alias]]:
         """Return aliases for the former type, alone and with each former name; Pulumi does not combine aliases."""
+        if not self._former_type:
+            return []
         aliases = [pulumi.Alias(type_=self._former_type)]
         for alias in (opts and opts.aliases) or []:
             if isinstance(alias, pulumi.Alias) and cast(object, alias.type_) is ...:

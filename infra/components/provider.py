@@ -25,6 +25,7 @@ from .containers import ContainerApp
 from .iam import DeployAccess, FoundationPreviewAccess, PreviewsAccess
 from .images import AppImage
 from .jobs import ScheduledJob
+from .logs_access import LogsAccess
 from .observability import Observability
 from .registry import Registry
 from .secrets import EnvironmentSecrets
@@ -40,6 +41,7 @@ COMPONENTS: list[type[Component]] = [
     DeployAccess,
     EnvironmentSecrets,
     FoundationPreviewAccess,
+    LogsAccess,
     Observability,
     PreviewsAccess,
     Registry,

@@ -22,7 +22,7 @@ from tests.support.committed_stacks import build, config_of
 from tests.support.environment import ROOT
 from tests.support.mocks import NOWHERE
 
-KINDS = ("secrets", "state", "buckets", "registry", "containers")
+KINDS = ("secrets", "logs", "state", "buckets", "registry", "containers")
 """What there is in each environment. Jobs and records belong to the containers; buckets are those without a policy."""
 FOUNDATIONS = tuple(name for name in stack_names(ROOT) if name.startswith("foundation-") and name != "foundation-local")
 OPEN_TO_PULL_REQUESTS = {"preview-ci", "previews"}
@@ -201,11 +201,25 @@ def _own_reach(application: str) -> Iterator[tuple[tuple[str, str], str]]:
         actions = functools.partial(_actions, application, each.project)
         secrets = [actions("secret_manager", name) for name in each.secrets]
         yield (each.place, "secrets"), _access(secrets, {"access"}, {"write", "create_version"})
+        yield (each.place, "logs"), "read" if _reads_logs(application, each) else ""
         yield (each.place, "state"), _state(application, each)
         yield (each.place, "buckets"), _access([actions("object_storage")], {"read_object"}, {"write_object"})
         yield (each.place, "registry"), _access([actions("registry")], {"read"}, {"write"})
         products = [actions(product) for product in ("containers", "serverless_jobs", "domain")]
         yield (each.place, "containers"), _access(products, {"read"}, {"write"})
+
+
+def _reads_logs(application: str, environment: Environment) -> bool:
+    """The token of a project's logs is in two secrets of each environment, and in the foundation's state."""
+    (foundation,) = [name for name, project in estate().projects.items() if project == environment.project]
+    secrets = [
+        secret
+        for each in estate().environments
+        if each.project == environment.project
+        for secret in (naming.logs_secret(each.state), naming.alerts_secret(each.state))
+    ]
+    opened = any(_opens(application, environment.project, secret) for secret in secrets)
+    return opened or bool(_foundation_state(application, foundation))
 
 
 def _state(application: str, environment: Environment) -> str:

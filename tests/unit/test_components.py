@@ -1,5 +1,6 @@
 """Each component by itself: its children, their inputs, protection and secrets."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, cast
@@ -24,6 +25,7 @@ from infra.components.iam import (
     PreviewsAccessArgs,
 )
 from infra.components.jobs import ScheduledJob, ScheduledJobArgs, go_duration
+from infra.components.logs_access import LogsAccess, LogsAccessArgs
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
@@ -562,6 +564,37 @@ def test_alerts_access(storage_url: str | None, storage: str) -> None:
     }
     (asked,) = [arguments for token, arguments in result.calls if token.endswith("getSource")]
     assert asked == {"origin": "scaleway", "type": "logs", "projectId": "p"}
+
+
+def test_logs_access() -> None:
+    def make() -> Outputs:
+        args = LogsAccessArgs(
+            environment="staging",
+            application_name="snu-logs-staging",
+            secret_name="snu-staging-logs",
+            project_id="p",
+            logs_url="https://logs.example.test",
+            logs_token="hush-hush",
+            protected=True,
+        )
+        return {"id": LogsAccess("staging-logs", args, PROTECTED).secret_id}
+
+    result = build(make)
+    assert result.children("staging-logs") == {
+        "staging-logs-application": "scaleway:iam/application:Application",
+        "staging-logs-policy": "scaleway:iam/policy:Policy",
+        "staging-logs-secret": "scaleway:secrets/secret:Secret",
+        "staging-logs-version": "scaleway:secrets/version:Version",
+    }
+    look_up, secret = result.named("staging-logs-policy").inputs["rules"]
+    assert all(name.endswith("ReadOnly") for name in look_up["permissionSetNames"])
+    assert secret["permissionSetNames"] == ["SecretManagerSecretAccess"]
+    assert 'resource.name == "snu-staging-logs"' in secret["condition"]
+    holder = result.named("staging-logs-secret").inputs
+    assert (holder["name"], holder["protected"], holder["projectId"]) == ("snu-staging-logs", True, "p")
+    data = result.named("staging-logs-version").inputs["data"]
+    assert isinstance(data, Secret)
+    assert json.loads(data.value) == {"logsUrl": "https://logs.example.test", "logsToken": "hush-hush"}
 
 
 def test_crash_alerts() -> None:

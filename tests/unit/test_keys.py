@@ -128,6 +128,7 @@ def test_passwords_of_a_database_instance_are_in_the_state_of_its_foundation(mon
         "snu-alerts-production": None,
         "snu-deploy-production": "write",
         "snu-get-secret-production": None,
+        "snu-logs-production": None,
         "snu-preview-foundation-production": "write",
         "snu-preview-production": "read",
     }

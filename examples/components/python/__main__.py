@@ -92,6 +92,15 @@ alerts = snu.AlertsAccess(
     logs_region=observability.platform_logs_region,
     logs_retention=observability.platform_logs_retention,
 )
+snu.LogsAccess(
+    "logs-access",
+    environment="test",
+    application_name="acme-logs",
+    secret_name="acme-logs",
+    project_id=project_id,
+    logs_url=observability.platform_logs_url,
+    logs_token=observability.logs_token,
+)
 namespace_id = scaleway.containers.Namespace("namespace", name="acme-test", project_id=project_id).id
 api = snu.ContainerApp(
     "api",

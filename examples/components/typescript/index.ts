@@ -79,6 +79,14 @@ const alerts = new snu.AlertsAccess("alerts", {
     logsRegion: observability.platformLogsRegion,
     logsRetention: observability.platformLogsRetention,
 });
+new snu.LogsAccess("logs-access", {
+    environment: "test",
+    applicationName: "acme-logs",
+    secretName: "acme-logs",
+    projectId,
+    logsUrl: observability.platformLogsUrl,
+    logsToken: observability.logsToken,
+});
 const namespaceId = new scaleway.containers.Namespace("namespace", { name: "acme-test", projectId }).id;
 const api = new snu.ContainerApp("api", {
     containerName: "api",
