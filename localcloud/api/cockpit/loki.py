@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from secrets import compare_digest
 from typing import Any
 
@@ -112,13 +113,12 @@ class Loki:
         range_query = parse_range(query_string, self._cloud.now())
         selected = {stream.container_id: stream for stream in streams if range_query.query.selects(stream.labels)}
         lines_by_id = await self._logs.between(selected, range_query.start, range_query.end)
-        entries: list[tuple[str, str, str]] = []
-        for id, lines in lines_by_id.items():
-            texts = ((line, selected[id].text(line)) for line in lines)
-            entries += [(line.time, id, text) for line, text in texts if range_query.query.accepts(text)]
-        entries.sort(key=lambda entry: entry[0], reverse=not range_query.forward)
+        lines = [(line.time, id, line) for id, lines in lines_by_id.items() for line in lines]
+        lines.sort(key=lambda item: item[0], reverse=not range_query.forward)
+        texts = ((time, id, selected[id].text(line)) for time, id, line in lines)
+        accepted = (item for item in texts if range_query.query.accepts(item[2]))
         values: dict[str, list[list[str]]] = {}
-        for time, id, text in entries[: range_query.limit]:
+        for time, id, text in islice(accepted, range_query.limit):
             values.setdefault(id, []).append([str(parse_nanotime(time)), text])
         return {
             "resultType": "streams",
