@@ -54,3 +54,4 @@ class ExitCode(IntEnum):
     ALERTS_SILENT = 23, "crash alerts are silent: no run succeeded within three intervals, or their status is unknown"
     NOT_READY = 24, "`scripts/snu doctor` found a missing release requirement"
     INCOMPLETE = 25, "some stacks or resources could not be read; the output lists them with the reasons"
+    JOB_UNFINISHED = 26, "the job had not ended within `--timeout`; its run goes on"

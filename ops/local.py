@@ -43,7 +43,6 @@ _STOP_SECONDS = 40.0
 _POLL_SECONDS = 0.05
 _PORT_ATTEMPTS = 5
 _LOG_TAIL = 15
-_LOGS_SECONDS = 60.0
 _SERVER_VARIABLES = ("DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 """Prefixes of variables that Docker needs, in upper or lower case. The local Scaleway inherits no others, because it
 outlives the shell."""
@@ -378,53 +377,6 @@ class LocalCloud:
         """The backend of the local stacks: the user's, unless it belongs to another checkout, or this checkout's."""
         url, project_dir = environ.get(BACKEND_URL, ""), self._stack.project_dir
         return url if url and not is_of_another_checkout(url, project_dir) else local_backend_url(project_dir)
-
-    # --- containers and jobs ----------------------------------------------------------------------------
-
-    def container_id(self, name: str) -> str | None:
-        """The id of the container with that name; None if it does not exist."""
-        for container in self._call("GET", "resources").get("containers.container", []):
-            if container["name"] == name:
-                return str(container["id"])
-        return None
-
-    def last_run_id(self, job_name: str) -> str | None:
-        """The id of the latest run of the job with that name; None if it has never run."""
-        resources = self._call("GET", "resources")
-        jobs = {job["id"] for job in resources.get("serverless_jobs.definition", []) if job["name"] == job_name}
-        runs = [run for run in resources.get("serverless_jobs.run", []) if run["job_definition_id"] in jobs]
-        return str(max(runs, key=lambda run: run["created_at"])["id"]) if runs else None
-
-    def container_logs(self, container_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-        """Log lines of its instances (``time``, ``instance``, ``stream``, ``text``); endless with ``follow``.
-
-        Raises OpsError if the container has no process, or if the local Scaleway exits.
-        """
-        return self._logs(f"containers/{container_id}", follow=follow, lines=lines)
-
-    def run_logs(self, run_id: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-        """The log of a job run, in the same form as ``container_logs``."""
-        return self._logs(f"job-runs/{run_id}", follow=follow, lines=lines)
-
-    def _logs(self, whose: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-        timeout = None if follow else _LOGS_SECONDS
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
-        path = f"/_local/{whose}/logs?tail={lines}&follow={str(follow).lower()}"
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            if response.status != 200:
-                reason = json.loads(response.read()).get("message", f"status {response.status}")
-                raise OpsError(f"The local Scaleway returned no logs: {reason}.", ExitCode.LOCAL_CLOUD)
-            while text := response.readline():
-                line = json.loads(text)
-                if "error" in line:
-                    raise OpsError(f"The log stream was interrupted: {line['error']}", ExitCode.LOCAL_CLOUD)
-                yield line
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise OpsError("The local Scaleway exited while sending the logs.", ExitCode.LOCAL_CLOUD) from error
-        finally:
-            connection.close()
 
     # --- log --------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ IDENTITY = "SNU_PLAN_IDENTITY"
 """age identity that decrypts plans; the suffix ``_FILE`` works as above."""
 TOKEN, TOKEN_FILE = "GITHUB_TOKEN", "SNU_GITHUB_TOKEN_FILE"
 """GitHub token, or the path of a file containing it."""
+LOGS_URL, LOGS_TOKEN = "SNU_LOGS_URL", "SNU_LOGS_TOKEN"
+"""Address of an environment's logs, and the Cockpit token that queries them. They replace those in Secret Manager."""
 OWN_SECRETS = (
     SIGNING_KEY,
     f"{SIGNING_KEY}_FILE",
@@ -18,6 +20,8 @@ OWN_SECRETS = (
     f"{IDENTITY}_FILE",
     TOKEN,
     TOKEN_FILE,
+    LOGS_URL,
+    LOGS_TOKEN,
     "GH_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",

@@ -23,6 +23,7 @@ from ops.stacks import Stack, settings_of
 
 _VERSION_SECONDS = 60.0
 _LOG_LINES = 10
+_SHOWN_CHARACTERS = 1_000
 _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
 
@@ -36,7 +37,7 @@ def require_ready(session: Session, containers: list[Container], wait_seconds: f
     """Wait until containers and domains are ready, and print the URLs and, with ``check_urls``, how many answered.
 
     Raises OpsError if a container or domain fails, is not ready in time, does not respond, or reports a different
-    version. The message lists the next steps and, if the container runs on this machine, the last lines of its log.
+    version. The message lists the next steps and, if the key may read them, the last lines of the container's log.
     """
     stack = session.stack
     api = Api(stack, session.environ)
@@ -57,7 +58,7 @@ def require_ready(session: Session, containers: list[Container], wait_seconds: f
     if check_urls and not problems:
         problems = _unanswered_urls(api, own)
     if problems:
-        reports = [text + _last_lines(stack, container) for container, text in problems.items()]
+        reports = [text + _last_lines(session, container) for container, text in problems.items()]
         raise OpsError("\n".join([*reports, *_next_steps(stack, problems)]), ExitCode.CONTAINERS)
 
 
@@ -142,17 +143,18 @@ def _unanswered_urls(api: Api, containers: list[Container]) -> dict[Container, s
     }
 
 
-def _last_lines(stack: Stack, container: Container) -> str:
-    """The last lines of a container's log, if it runs on this machine."""
-    if not stack.is_local or container.kind is not CONTAINER:
+def _last_lines(session: Session, container: Container) -> str:
+    """The last lines of a container's log; empty if they cannot be read."""
+    settings = settings_of(session.stack)
+    if container.kind is not CONTAINER or not isinstance(settings, EnvironmentSettings):
         return ""
-    from ops.local import LocalCloud
+    from ops.logs.recent import recent_messages
 
     try:
-        lines = [*LocalCloud(stack).container_logs(container.bare_id, follow=False, lines=_LOG_LINES)]
+        messages = recent_messages(session.stack, settings, session.environ, container.bare_id, _LOG_LINES)
     except OpsError:
         return ""
-    return "".join(f"\n    {safe(line['text'])}" for line in lines)
+    return "".join(f"\n    {safe(message)[:_SHOWN_CHARACTERS]}" for message in messages)
 
 
 def _next_steps(stack: Stack, problems: Iterable[Container]) -> list[str]:

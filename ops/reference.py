@@ -35,6 +35,7 @@ Times are ISO 8601 in UTC.
 
 - The document is an object whose `schema` key identifies the command and the version of the format, such as
   `snu.drift/1`. Adding keys does not change the version. Lists are under a key, such as `updates`.
+- `logs` prints one document per line of the log, on one line, because the log may be endless.
 - Three commands use another tool's format: `preview` prints the same document as `pulumi preview --json`, `outputs` the
   same as `pulumi stack output --json`, and `touched` a list of stack names for a GitHub Actions job matrix.
 """

@@ -28,6 +28,7 @@ COMMANDS = {
         "open": "inspection",
         "graph": "inspection",
         "logs": "inspection",
+        "job": "jobs",
         "drift": "inspection",
         "alerts": "inspection",
         "cost": "inspection",

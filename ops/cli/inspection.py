@@ -95,26 +95,65 @@ def graph(
     return graph_command.graph(session, output_format, out)
 
 
-@command(app, examples=["logs api", "logs api --stack local --follow --lines 20"], extra_arguments=True)
+@command(
+    app,
+    examples=[
+        "logs api --stack stage --since 2h --grep 'status=5\\d\\d'",
+        "logs api --follow --lines 20",
+        "logs crash-alerts --stack production --since 1d --json",
+    ],
+    extra_arguments=True,
+)
 def logs(
     context: typer.Context,
-    app_name: Annotated[str, typer.Argument(metavar="APP", help="Name of the app or job in the stack's file.")],
-    stack: Annotated[
+    name: Annotated[str, typer.Argument(metavar="APP|JOB", help="Name of the app or job in the stack's file.")],
+    stack: option.StackOption = "local",
+    since: Annotated[
         str,
         typer.Option(
-            "--stack", metavar="STACK", autocompletion=option.complete_stack, help="A stack on the local Scaleway."
+            "--since",
+            metavar="TIME",
+            show_default=False,
+            help="Print all lines since then: a duration such as `2h`, or a time such as `2026-01-31T12:00:00Z`. "
+            "Default: the last lines of the last 7 days; of a job, those of its last run.",
         ),
-    ] = "local",
+    ] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
+    grep: Annotated[
+        str,
+        typer.Option(
+            "--grep",
+            metavar="PATTERN",
+            show_default=False,
+            help="Print only lines that match this regular expression (RE2).",
+        ),
+    ] = "",
+    instance: Annotated[
+        str,
+        typer.Option(
+            "--instance", metavar="ID", show_default=False, help="Print only lines of this instance or job run."
+        ),
+    ] = "",
     lines: Annotated[
-        int, typer.Option("--lines", "-n", metavar="N", min=0, help="Number of past lines to show.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            "--lines",
+            "-n",
+            metavar="N",
+            min=0,
+            max=100_000,
+            show_default=False,
+            help="Print only the last N lines. Default: 100, or all with `--since`.",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Print the logs of an app's instances or a job's last run, with each line's time, instance and stream."""
+    """Print the logs of an app's instances or a job's runs, with each line's time, instance and stream."""
     from ops.commands import logs as logs_command
 
-    return logs_command.logs(cwd, [app_name, *context.args], stack, follow=follow, lines=lines)
+    options = logs_command.LogOptions(since, lines, follow, grep, instance, json)
+    return logs_command.logs(cwd, [name, *context.args], stack, options)
 
 
 @command(app, examples=["drift", "drift stage production --report github --report slack", "drift stage --json"])

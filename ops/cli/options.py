@@ -55,6 +55,9 @@ StackName = Annotated[
     str,
     typer.Argument(metavar="STACK", autocompletion=complete_stack, help="Name of the stack, as in Pulumi.STACK.yaml."),
 ]
+StackOption = Annotated[
+    str, typer.Option("--stack", metavar="STACK", autocompletion=complete_stack, help="The environment's stack.")
+]
 Cwd = Annotated[
     Path | None,
     typer.Option("--cwd", "-C", metavar="DIR", help="Project directory. Default: this checkout."),
@@ -152,6 +155,15 @@ EvaluationTimeout = Annotated[
         metavar="DURATION",
         parser=duration(least=1.0),
         help="Time limit for evaluating both revisions: `2m`, `90s`, or a number of seconds.",
+    ),
+]
+RunTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        parser=duration(least=1.0),
+        help="How long to wait for the run with `--wait`: `2h`, `90s`, or a number of seconds. Default: no limit.",
     ),
 ]
 Builds = Annotated[int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of concurrent builds.")]

@@ -1,93 +1,252 @@
-"""``snu logs``: prints the logs of apps and jobs on the local Scaleway."""
+"""``snu logs``: prints the logs of apps and jobs."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from infra import naming
+from infra.settings import EnvironmentSettings
+from ops.durations import seconds_of
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.jobs import Jobs, job_names
 from ops.local import LocalCloud
+from ops.logs.access import logs_access
+from ops.logs.follow import POLL_SECONDS, Follower
+from ops.logs.lines import LogLine, message_pattern
+from ops.logs.loki import SECOND, Entry, LogQuery, Loki, LokiError, quoted
+from ops.logs.pages import PageReader
+from ops.logs.sources import ContainerLogs, JobLogs, LogSource
+from ops.process_environment import process_environment
 from ops.report.text import safe
+from ops.scaleway.client import Client, ScalewayError
 from ops.stacks import find_stack, project_dir, settings_of, stack_names
 
 if TYPE_CHECKING:
-    from infra.settings import EnvironmentSettings
     from ops.stacks import Stack
 
-_MILLISECONDS = len("2026-01-01T00:00:00.000")
+DEFAULT_LINES = 100
+_OLDEST = timedelta(days=7)
+"""Scaleway's default retention. Older lines are read only if ``--since`` is given."""
+_LOOKUP_SECONDS = 10.0
+"""Interval between lookups of containers and runs, because a deployment may replace them."""
+_LONGEST_WAIT_SECONDS = 30.0
 
 
-def logs(cwd: Path | None, names: list[str], stack_name: str, *, follow: bool, lines: int) -> ExitCode:
-    """Print the logs of an app's instances or a job's last run.
+@dataclass(frozen=True)
+class LogOptions:
+    """What ``snu logs`` prints."""
+
+    since: str = ""
+    """A duration or a time in RFC 3339 format; empty for the last lines."""
+    lines: int | None = None
+    """Number of lines from the end; None for all since ``since``, or else 100."""
+    follow: bool = False
+    grep: str = ""
+    """A regular expression; empty for all lines."""
+    instance: str = ""
+    """An instance or a job run; empty for all."""
+    as_json: bool = False
+
+
+def logs(cwd: Path | None, names: Sequence[str], stack_name: str, options: LogOptions) -> ExitCode:
+    """Print the logs of an app or a job. Returns INCOMPLETE if lines could not be read.
 
     Raises OpsError unless ``names`` consists of an app or job. If it contains a stack, as in the arguments of other
     commands, the message contains the right command.
     """
-    stack = find_stack(project_dir(cwd), stack_name)
+    since = _since(options.since)
     if len(names) > 1:
-        found = f"Expected the name of one app or job, found {safe(' '.join(names))}."
-        raise OpsError(found + _stack_hint(stack, names), ExitCode.USAGE)
+        hint = _stack_hint(project_dir(cwd), names)
+        raise OpsError(
+            f"Expected the name of one app or job, found {safe(' '.join(names))}.{hint}",
+            ExitCode.USAGE,
+        )
     name = names[0]
-    if not stack.is_local:
+    with ExitStack() as stack:
+        printer = LinePrinter(as_json=options.as_json)
+        session = stack.enter_context(LogSession.open(cwd, stack_name, printer))
+        source = session.source(name, options.instance)
+        printer.source = source
+        filters = [f"|~ {quoted(message_pattern(options.grep))}"] if options.grep else []
+        query = source.query(filters, since)
+        if query is None:
+            raise OpsError(source.missing, ExitCode.FAILED)
+        try:
+            follower = _first_lines(session.reader, query, since, options.lines, printer)
+        except LokiError as error:
+            if options.grep and error.code is ExitCode.USAGE:
+                raise OpsError(f"--grep {safe(options.grep)}: {error}", ExitCode.USAGE) from None
+            raise
+        if options.follow:
+            _follow(follower, source, query, filters, printer)
+        if not printer.has_printed and options.lines != 0:
+            sys.stderr.write("There are no lines.\n")
+        return ExitCode.INCOMPLETE if printer.has_gaps else ExitCode.OK
+
+
+def _first_lines(
+    reader: PageReader, query: LogQuery, since: datetime | None, count: int | None, printer: LinePrinter
+) -> Follower:
+    """Print the lines so far. Returns the follower of later ones."""
+    if count is None and since is None:
+        count = DEFAULT_LINES
+    now = reader.loki.now()
+    start = _nanoseconds(since or datetime.now(UTC) - _OLDEST)
+    if count is None:
+        follower = Follower(reader, start, now)
+        for page in reader.read(query, start, now + SECOND):
+            printer.print(page)
+            follower.remember(page)
+        return follower
+    last = reader.last(query, start, now + SECOND, count, printer.accepts)
+    # Lines before the first one were not asked for.
+    follower = Follower(reader, now if count == 0 else last[0].time if len(last) == count else start, now)
+    printer.print(last)
+    follower.remember(last)
+    return follower
+
+
+def _follow(
+    follower: Follower, source: LogSource, query: LogQuery, filters: Sequence[str], printer: LinePrinter
+) -> None:
+    """Print new lines until Ctrl-C. Goes on after errors that may be temporary."""
+    failures, looked_up = 0, time.monotonic()
+    while True:
+        wait = POLL_SECONDS
+        try:
+            if time.monotonic() - looked_up >= _LOOKUP_SECONDS:
+                looked_up = time.monotonic()
+                query = source.query(filters, datetime.now(UTC)) or query
+            for page in follower.poll(query):
+                printer.print(page)
+            failures = 0
+        except (LokiError, ScalewayError) as error:
+            if not error.is_transient:
+                raise
+            if failures == 0:
+                sys.stderr.write(f"warning: {error}. Retrying; no line is skipped.\n")
+            failures += 1
+            retry_after = error.retry_after if isinstance(error, LokiError) else 0.0
+            wait = min(_LONGEST_WAIT_SECONDS, max(retry_after, POLL_SECONDS * 2**failures))
+        time.sleep(wait)
+
+
+@dataclass
+class LinePrinter:
+    """Prints lines to standard output, and warnings to standard error."""
+
+    as_json: bool = False
+    source: LogSource | None = None
+    has_gaps: bool = field(default=False, init=False)
+    has_printed: bool = field(default=False, init=False)
+
+    def accepts(self, entry: Entry) -> bool:
+        return self.source is None or self.source.accepts(LogLine.of(entry))
+
+    def print(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            line = LogLine.of(entry)
+            if self.source is None or self.source.accepts(line):
+                print(line.json if self.as_json else line.text)
+                self.has_printed = True
+        sys.stdout.flush()
+
+    def on_gap(self, moment: int, count: int) -> None:
+        """Report lines that Loki cannot return."""
+        self.has_gaps = True
+        at = datetime.fromtimestamp(moment // SECOND, UTC)
+        sys.stderr.write(
+            f"warning: more than {count} lines with the same text have the same time, {at:%Y-%m-%dT%H:%M:%S}."
+            f"{moment % SECOND:09}Z; the rest of them cannot be read.\n"
+        )
+
+
+class LogSession(ExitStack):
+    """An environment whose logs are read: its settings, Scaleway's API and Loki."""
+
+    def __init__(
+        self, stack: Stack, settings: EnvironmentSettings, environ: Mapping[str, str], printer: LinePrinter
+    ) -> None:
+        """Raises OpsError if there is no API key or no access to the logs."""
+        super().__init__()
+        self._stack, self._settings = stack, settings
+        access = logs_access(stack, settings, environ)
+        self._project_id = access.project_id
+        self.client = self.enter_context(Client.of(stack, environ, ExitCode.FAILED))
+        self.jobs = Jobs(self.client, stack.name, job_names(settings))
+        self.reader = PageReader(self.enter_context(Loki(access)), printer.on_gap)
+
+    @classmethod
+    def open(cls, cwd: Path | None, stack_name: str, printer: LinePrinter) -> LogSession:
+        """Raises OpsError if the stack is a foundation, too."""
+        stack, settings = environment_of(cwd, stack_name)
+        return cls(stack, settings, process_environment(), printer)
+
+    def source(self, name: str, instance: str = "") -> LogSource:
+        """The logs of an app or a job. Raises OpsError if the stack's file has neither."""
+        if name in self._settings.apps:
+            container = self._settings.container_name(name)
+            return ContainerLogs(self.client, self._stack.name, container, self._project_id, instance)
+        names = job_names(self._settings)
+        if name in names:
+            return JobLogs(self.jobs, name, instance)
+        apps, jobs = (", ".join(keys) or "none" for keys in (self._settings.apps, names))
         raise OpsError(
-            f"`scripts/snu logs` only works for stacks on the local Scaleway. The logs of {stack_name} are in "
-            "Cockpit: open Grafana under Observability in the Scaleway console.",
+            f"{self._stack.file.name} has no app or job {safe(name)}. Apps: {apps}; jobs: {jobs}."
+            f"{_stack_hint(self._stack.project_dir, [name])}",
             ExitCode.USAGE,
         )
-    for line in _lines(stack, name, follow=follow, lines=lines):
-        print(_shown(line))
-        if follow:
-            sys.stdout.flush()
-    return ExitCode.OK
 
 
-def _lines(stack: Stack, name: str, *, follow: bool, lines: int) -> Iterator[dict[str, Any]]:
-    """The log entries. Raises OpsError if the stack's file or the local Scaleway has no such app or job."""
+def environment_of(cwd: Path | None, stack_name: str) -> tuple[Stack, EnvironmentSettings]:
+    """A stack that is an environment, with its settings.
+
+    Raises OpsError if it is a foundation, or if it is on the local Scaleway, which is not running.
+    """
+    stack = find_stack(project_dir(cwd), stack_name)
     settings = settings_of(stack)
-    apps, jobs = ({}, {}) if settings.blueprint == "foundation" else (settings.apps, _jobs(settings))
-    if settings.blueprint == "foundation" or name not in {*apps, *jobs}:
-        raise OpsError(
-            f"{stack.file.name} has no app or job {safe(name)}. Apps: {', '.join(apps) or 'none'}; jobs: "
-            f"{', '.join(jobs) or 'none'}.{_stack_hint(stack, [name])}",
-            ExitCode.USAGE,
-        )
-    cloud = LocalCloud(stack)
-    cloud.require()
-    if name in apps:
-        container = settings.container_name(name)
-        if (container_id := cloud.container_id(container)) is not None:
-            return cloud.container_logs(container_id, follow=follow, lines=lines)
-        raise _missing(f"no container {container}. Deploy it with: scripts/snu up {stack.name}")
-    job = jobs[name]
-    if (run_id := cloud.last_run_id(job)) is not None:
-        return cloud.run_logs(run_id, follow=follow, lines=lines)
-    raise _missing(f"not run the job {job} yet. Its schedule or an API call starts it.")
+    if not isinstance(settings, EnvironmentSettings):
+        raise OpsError(f"{stack.file.name} is a foundation, which has no apps and no jobs.", ExitCode.USAGE)
+    if stack.is_local:
+        LocalCloud(stack).require()
+    return stack, settings
 
 
-def _stack_hint(stack: Stack, names: list[str]) -> str:
+def _stack_hint(project: Path, names: Sequence[str]) -> str:
     """The command to run if one of the names is that of a stack; empty if none is."""
-    stacks = [name for name in names if name in stack_names(stack.project_dir)]
+    stacks = [name for name in names if name in stack_names(project)]
     if not stacks:
         return ""
     others = [name for name in names if name not in stacks] or ["APP"]
     return f" {stacks[0]} is a stack. Run: scripts/snu logs {safe(others[0])} --stack {stacks[0]}"
 
 
-def _jobs(settings: EnvironmentSettings) -> dict[str, str]:
-    """Scaleway names of the jobs by key, including the crash alerts job if there is one."""
-    named = {key: settings.job_name(key) for key in settings.jobs}
-    if settings.crash_alerts is None:
-        return named
-    return {**named, naming.ALERTS_JOB: naming.job(settings.environment.name, naming.ALERTS_JOB)}
+def _since(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.now(UTC) - timedelta(seconds=seconds_of(text))
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise OpsError(
+            f"--since {safe(text)}: expected a duration such as 2h, or a time with a time zone such as "
+            "2026-01-31T12:00:00Z",
+            ExitCode.USAGE,
+        )
+    return moment
 
 
-def _missing(resource: str) -> OpsError:
-    return OpsError(f"The local Scaleway has {resource}", ExitCode.LOCAL_CLOUD)
-
-
-def _shown(line: dict[str, Any]) -> str:
-    return safe(f"{line['time'][:_MILLISECONDS]}Z {line['instance']} {line['stream']} {line['text']}")
+def _nanoseconds(moment: datetime) -> int:
+    return max(0, int(moment.timestamp() * 1_000_000)) * 1_000

@@ -87,9 +87,11 @@ class Client:
         """Callers that poll set ``retry`` to False."""
         return self._request("GET", path, query=query, retry=retry)
 
-    def post(self, path: str, body: Object | None = None, headers: Mapping[str, str] | None = None) -> Object:
-        """The request may be executed twice; see the class."""
-        return self._request("POST", path, body, headers=headers)
+    def post(
+        self, path: str, body: Object | None = None, headers: Mapping[str, str] | None = None, *, retry: bool = True
+    ) -> Object:
+        """The request may be executed twice if it is retried; see the class."""
+        return self._request("POST", path, body, headers=headers, retry=retry)
 
     def patch(self, path: str, body: Object) -> Object:
         return self._request("PATCH", path, body)
@@ -179,16 +181,28 @@ class Client:
 def http_client(
     profile: Profile, headers: Mapping[str, str] | None = None, transport: httpx.BaseTransport | None = None
 ) -> httpx.Client:
-    """An HTTP client for the profile's address. It never uses a proxy for a local address."""
+    """An HTTP client for the profile's address."""
+    return client_for(profile.api_url, headers, is_local=profile.is_local, transport=transport)
+
+
+def client_for(
+    url: str,
+    headers: Mapping[str, str] | None,
+    *,
+    is_local: bool,
+    seconds: float = REQUEST_SECONDS,
+    transport: httpx.BaseTransport | None = None,
+) -> httpx.Client:
+    """An HTTP client for an address. It never uses a proxy for a local one. ``seconds``: the timeout."""
     import httpx
 
     return httpx.Client(
-        base_url=profile.api_url,
+        base_url=url,
         headers=headers,
-        timeout=REQUEST_SECONDS,
-        trust_env=not profile.is_local,
+        timeout=seconds,
+        trust_env=not is_local,
         # The local Scaleway speaks plain HTTP: this context does not load CA certificates, which is slow.
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if profile.is_local else True,
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_local else True,
         transport=transport,
     )
 

@@ -26,6 +26,7 @@ from ops.local import SEED_FILE
 from ops.stack_file import edit, edited
 from tests.lab import stack_files
 from tests.support.environment import ROOT, clean_environment
+from tests.support.local_scaleway import Client
 from tests.support.ports import free_port
 from tests.support.seed import ORGANIZATION, OWNER_ACCESS_KEY, OWNER_SECRET_KEY
 from tests.support.source_files import GENERATED
@@ -50,6 +51,11 @@ class Project:
     @property
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def client(self) -> Client:
+        """The owner's requests to the local Scaleway."""
+        return Client(self.api_url, OWNER_SECRET_KEY, lambda: self.control_headers)
 
     def provider_settings(
         self, access_key: str = OWNER_ACCESS_KEY, secret_key: str = OWNER_SECRET_KEY

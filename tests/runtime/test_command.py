@@ -16,17 +16,15 @@ from tests.lab.project import Project, copy_project
 from tests.support.docker import Engine
 from tests.support.environment import clean_environment
 from tests.support.local_scaleway import Client
-from tests.support.seed import OWNER_SECRET_KEY
-from tests.support.site import Deployed, Site, eventually
+from tests.support.site import CockpitLogs, Deployed, Site, eventually
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z 1-1-1 stdout it listens")
 
 
-def test_an_unknown_app_is_reported_with_the_known_ones(project: Project) -> None:
-    ended = project.snu("logs", "apy")
-    assert ended.returncode == ExitCode.USAGE
-    assert "no app or job apy" in ended.stderr
-    assert "api, tasks, apiv2" in ended.stderr
+def access(api: Client) -> dict[str, str]:
+    """Variables for reading logs without a foundation."""
+    logs = CockpitLogs.of(api)
+    return {"SNU_LOGS_URL": logs.url, "SNU_LOGS_TOKEN": logs.token}
 
 
 @pytest.mark.parametrize(
@@ -52,76 +50,74 @@ def test_two_apps_are_refused(project: Project) -> None:
     assert ended.stderr == "error: Expected the name of one app or job, found api admin.\n"
 
 
-def test_logs_of_other_stacks_are_in_cockpit(project: Project) -> None:
+def test_logs_of_a_real_stack_need_a_key(project: Project) -> None:
     ended = project.snu("logs", "api", "--stack", "production")
-    assert ended.returncode == ExitCode.USAGE
-    assert "Cockpit" in ended.stderr
+    assert ended.returncode == ExitCode.ENVIRONMENT
+    assert ended.stderr == "error: production: no Scaleway API key. Set SCW_ACCESS_KEY and SCW_SECRET_KEY.\n"
 
 
 def test_a_foundation_has_no_apps(project: Project) -> None:
     ended = project.snu("logs", "api", "--stack", "foundation-local")
     assert ended.returncode == ExitCode.USAGE
-    assert "Apps: none" in ended.stderr
+    assert "is a foundation, which has no apps" in ended.stderr
 
 
-def test_the_job_of_the_crash_alerts_is_a_job(project: Project) -> None:
-    project.start_cloud()
-    ended = project.snu("logs", "crash-alerts")
-    assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "has not run the job local-crash-alerts" in ended.stderr
-    assert "crash-alerts" in project.snu("logs", "apy").stderr
-
-
-def test_logs_need_a_running_local_scaleway_and_the_container(project: Project) -> None:
+def test_logs_need_a_running_local_scaleway_the_foundation_and_the_container(project: Project) -> None:
     ended = project.snu("logs", "api")
     assert ended.returncode == ExitCode.LOCAL_CLOUD
     assert "snu local start" in ended.stderr
     project.start_cloud()
     ended = project.snu("logs", "api")
-    assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "no container local-api" in ended.stderr
+    assert ended.returncode == ExitCode.ENVIRONMENT
+    assert "secret snu-local-logs, which does not exist" in ended.stderr
+    assert "scripts/snu up foundation-local" in ended.stderr
+    ended = project.snu("logs", "api", **access(project.client))
+    assert ended.returncode == ExitCode.FAILED
+    assert "The container local-api does not exist" in ended.stderr
     assert "snu up local" in ended.stderr
 
 
-def test_without_a_runtime_there_are_no_logs_and_the_status_says_why(project: Project) -> None:
+def test_without_a_runtime_there_are_added_lines_and_the_status_says_why(project: Project) -> None:
     started = project.snu("local", "start", "--runtime", "off", "--transitions", "0")
     assert "No container processes are running: the local Scaleway was started with --runtime off." in started.stdout
     assert "--runtime off" in project.snu("local", "status").stdout
-    api = Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers)
+    api = project.client
     namespace = api.create("/containers/v1/regions/fr-par/namespaces", name="n")
-    api.create(
+    container = api.create(
         "/containers/v1/regions/fr-par/containers", namespace_id=namespace["id"], name="local-api", image="registry/x:1"
     )
-    ended = project.snu("logs", "api")
-    assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "--runtime off" in ended.stderr
-    container_id = api("GET", "/_local/resources")["containers.container"][0]["id"]
-    api("POST", f"/_local/containers/{container_id}/logs", {"lines": [{"text": "as if it ran"}]})
-    assert project.snu("logs", "api").stdout.endswith("added stderr as if it ran\n")
+    ended = project.snu("logs", "api", **access(api))
+    assert (ended.returncode, ended.stdout) == (ExitCode.OK, "")
+    assert ended.stderr == "There are no lines.\n"
+    api("POST", f"/_local/containers/{container['id']}/logs", {"lines": [{"text": "as if it ran"}]})
+    assert project.snu("logs", "api", **access(api)).stdout.endswith("added stderr as if it ran\n")
 
 
 def test_the_last_run_of_a_job_is_printed(project: Project) -> None:
     job = "  snu:jobs:\n    nightly:\n      image: api\n      cpu: 140\n      memory: 256\n      timeout: 60\n"
     project.edit("local", "encryptionsalt:", f"{job}encryptionsalt:")
     project.start_cloud()
-    ended = project.snu("logs", "nightly")
-    assert ended.returncode == ExitCode.LOCAL_CLOUD
-    assert "has not run the job local-nightly" in ended.stderr
-    api = Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers)
+    api, given = project.client, access(project.client)
+    ended = project.snu("logs", "nightly", **given)
+    assert ended.returncode == ExitCode.FAILED
+    assert "The job local-nightly does not exist" in ended.stderr
     jobs = "/serverless-jobs/v1alpha2/regions/fr-par/job-definitions"
     body = {"image_uri": "registry/nightly:1", "cpu_limit": 140, "memory_limit": 256}
     definition = api.create(jobs, name="local-nightly", **body)
     other = api.create(jobs, name="other", **body)
+    assert "The job nightly has not run yet" in project.snu("logs", "nightly", **given).stderr
     runs = [
         api("POST", f"{jobs}/{id}/start", {})["job_runs"][0]["id"]
         for id in (definition["id"], definition["id"], other["id"])
     ]
     for number, run in enumerate(runs):
         api("POST", f"/_local/job-runs/{run}/logs", {"lines": [{"text": f"run {number}"}]})
-    ended = project.snu("logs", "nightly")
+    ended = project.snu("logs", "nightly", **given)
     assert ended.returncode == ExitCode.OK, ended.stderr
-    assert ended.stdout.splitlines()[0].endswith("added stderr run 1")
+    assert ended.stdout.splitlines()[0].endswith(f"{runs[1]} stderr run 1")
     assert len(ended.stdout.splitlines()) == 1
+    assert len(project.snu("logs", "nightly", "--since", "5m", **given).stdout.splitlines()) == 2
+    assert "run 0" in project.snu("logs", "nightly", "--instance", runs[0], **given).stdout
 
 
 def test_requiring_docker_without_docker_fails(project: Project) -> None:
@@ -141,7 +137,7 @@ def running(
     assert started.returncode == ExitCode.OK, started.stderr
     yield (
         project,
-        Site(Client(project.api_url, OWNER_SECRET_KEY, lambda: project.control_headers), docker_engine, tiny_image),
+        Site(project.client, docker_engine, tiny_image),
     )
     project.snu("local", "stop", **docker_engine.environ)
 
@@ -159,19 +155,19 @@ def api(running: tuple[Project, Site]) -> Iterator[tuple[Project, Site, Deployed
 @pytest.mark.xdist_group("docker")
 def test_the_lines_of_an_app_are_printed(api: tuple[Project, Site, Deployed]) -> None:
     project, site, _ = api
-    ended = project.snu("logs", "api")
+    ended = project.snu("logs", "api", **access(site.api))
     assert ended.returncode == ExitCode.OK, ended.stderr
     assert LINE.fullmatch(ended.stdout.strip())
-    assert project.snu("logs", "api", "--lines", "0").stdout == ""
+    assert project.snu("logs", "api", "--lines", "0", **access(site.api)).stdout == ""
     assert f"run on the Docker engine at {site.engine.host}" in project.snu("local", "status").stdout
 
 
 @pytest.mark.xdist_group("docker")
 def test_ctrl_c_ends_following(api: tuple[Project, Site, Deployed]) -> None:
-    project, _, container = api
+    project, site, container = api
     following = subprocess.Popen(
         [sys.executable, "-m", "ops", "logs", "api", "--follow", "-C", str(project.directory)],
-        env=clean_environment(),
+        env=clean_environment(**access(site.api)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,66 @@
+"""Reads new log lines as they arrive, each exactly once.
+
+Lines arrive later than their timestamps, and not in order. Each poll therefore starts slightly before the previous one,
+and from time to time a poll starts so early that it finds lines that arrived late. Lines that were already read are
+recognized by their time, stream and text; only those that a poll can find again are remembered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ops.logs.loki import SECOND, Entry, LogQuery
+from ops.logs.pages import PageReader
+
+POLL_SECONDS = 1.0
+LATEST_SECONDS = 30
+"""The latest that a line can arrive. Scaleway documents no limit; the crash alerts assume the same."""
+_OVERLAP = 2 * SECOND
+_SWEEP_INTERVAL = 10 * SECOND
+"""Interval between polls that find late lines."""
+_AHEAD = 300 * SECOND
+"""How far a container's clock may be ahead."""
+
+
+class Follower:
+    """Reads the lines that arrive after the lines that were printed first."""
+
+    def __init__(self, reader: PageReader, floor: int, read_until: int) -> None:
+        """``floor``: lines before this time are not read. ``read_until``: when the first lines were read."""
+        self._reader = reader
+        self._floor = floor
+        self._polled = self._swept = read_until
+        self._seen: Counter[int] = Counter()
+
+    def remember(self, entries: list[Entry]) -> None:
+        """Do not read these lines again."""
+        oldest = self._swept - LATEST_SECONDS * SECOND
+        self._seen.update(_key(entry) for entry in entries if entry.time >= oldest)
+
+    def poll(self, query: LogQuery, *, late: bool = False) -> Iterator[list[Entry]]:
+        """The new lines. ``late``: include late ones in any case. Raises LokiError; the next poll continues."""
+        now = self._reader.loki.now()
+        sweeps = late or now - self._swept >= _SWEEP_INTERVAL
+        start = self._swept - LATEST_SECONDS * SECOND if sweeps else self._polled - _OVERLAP
+        found: Counter[int] = Counter()
+        for page in self._reader.read(query, max(start, self._floor), now + _AHEAD):
+            new = []
+            for entry in page:
+                key = _key(entry)
+                found[key] += 1
+                # Loki may contain several identical lines.
+                if found[key] > self._seen[key]:
+                    self._seen[key] = found[key]
+                    new.append(entry)
+            if new:
+                yield new
+        self._polled = now
+        if sweeps:
+            self._swept = now
+            self._seen = found
+
+
+def _key(entry: Entry) -> int:
+    """A hash, because 50,000 lines may have to be remembered."""
+    return hash((entry.time, entry.text, *entry.labels.values()))
