@@ -64,7 +64,7 @@ BENCHMARKS = {
     "start": Benchmark(start.run, "the api started by node alone beside npm, turbo and PM2"),
     "promotion": Benchmark(promotion.run, "bytes that a promotion of one changed app sends beside all"),
     "requests": Benchmark(requests.run, "requests to Scaleway that commands make", rounds=1),
-    "logs": Benchmark(logs.run, "polls of what is new in a container's logs, of many lines beside few"),
+    "logs": Benchmark(logs.run, "`snu logs`, and polls of what is new in a container's logs, of many lines beside few"),
     "alerts": Benchmark(alerts.run, "from a crash to its message in Slack, and a flood of crashes"),
     "components": Benchmark(
         components.run, "a preview of a program that uses the component package beside one that imports the components"

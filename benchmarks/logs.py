@@ -1,4 +1,4 @@
-"""Polls of logs, as an alert makes them: what is new, of a container that wrote much beside one that wrote little."""
+"""Logs: ``snu logs``, and polls of what is new, of a container that wrote much beside one that wrote little."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import log_reader
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
 from tests.support.docker import running_engine
 from tests.support.local_scaleway import Client, Server
@@ -32,6 +33,7 @@ process.on("SIGTERM", () => process.exit(0));
 
 
 def run(session: Session) -> None:
+    log_reader.run(session)
     sizes = session.size(_MANY, 200), _FEW
     rows = _added(*sizes, session.rounds)
     try:
