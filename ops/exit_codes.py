@@ -52,6 +52,10 @@ class ExitCode(IntEnum):
     POLICY = 21, "a resource violates a policy and has no exemption; nothing was changed"
     NOT_ACCEPTED = 22, "a resource to adopt has differences that are not accepted; nothing was changed"
     ALERTS_SILENT = 23, "crash alerts are silent: no run succeeded within three intervals, or their status is unknown"
-    NOT_READY = 24, "`scripts/snu doctor` found a missing release requirement"
-    INCOMPLETE = 25, "some stacks or resources could not be read; the output lists them with the reasons"
+    NOT_READY = 24, "`scripts/snu doctor` found something wrong"
+    INCOMPLETE = (
+        25,
+        "some stacks or resources could not be read, or a check of `scripts/snu doctor` is unknown; the output lists "
+        "them with the reasons",
+    )
     JOB_UNFINISHED = 26, "the job had not ended within `--timeout`; its run goes on"

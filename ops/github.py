@@ -34,6 +34,7 @@ WRITE_PULL_REQUESTS = (
 WRITE_ISSUES = "`issues: write`"
 READ_ENVIRONMENTS = "the repository permission `environments: read`"
 READ_ADMINISTRATION = "the repository permission `administration: read`, which a workflow's token never has"
+READ_WEBHOOKS = "the repository permission `webhooks: read`, which a workflow's token never has"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PER_PAGE = 100

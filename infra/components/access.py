@@ -6,15 +6,6 @@ from typing import NamedTuple
 import pulumi
 from pulumiverse_scaleway import iam
 
-READ_OBJECTS = ("ObjectStorageBucketsRead", "ObjectStorageObjectsRead")
-"""Applies to buckets without a bucket policy, such as the crash alerts buckets. State buckets have a policy."""
-WRITE_OBJECTS = (
-    "ObjectStorageBucketsRead",
-    "ObjectStorageObjectsDelete",
-    "ObjectStorageObjectsRead",
-    "ObjectStorageObjectsWrite",
-)
-
 
 class AccessDescriptions(NamedTuple):
     """Descriptions of an IAM application and its policy."""

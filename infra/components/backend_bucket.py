@@ -4,8 +4,9 @@ from typing import TypedDict
 
 import pulumi
 
-from .access import READ_OBJECTS, WRITE_OBJECTS, grant_state
+from .access import grant_state
 from .component import Component
+from .permission_sets import READ_OBJECTS, WRITE_OBJECTS
 
 
 class BackendBucketArgs(TypedDict):

@@ -9,35 +9,19 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumiverse_scaleway import iam
 
-from .access import READ_OBJECTS, AccessDescriptions, grant, on_projects, on_secrets
+from .access import AccessDescriptions, grant, on_projects, on_secrets
 from .component import Component
-
-DEPLOY = (
-    "ContainersFullAccess",
-    "ContainerRegistryFullAccess",
-    "DomainsDNSFullAccess",
-    "SecretManagerReadOnly",
-    "ObservabilityReadOnly",
-    "ServerlessJobsFullAccess",
-    *READ_OBJECTS,
+from .permission_sets import (
+    DEPLOY,
+    OPEN_DATABASES,
+    ORGANIZATION,
+    PREVIEW,
+    PREVIEW_FOUNDATION,
+    READ_OBJECTS,
+    READ_REGISTRY,
+    READ_SECRET_NAMES,
+    WRITE_SECRETS,
 )
-PREVIEW = (
-    "ContainersReadOnly",
-    "ContainerRegistryReadOnly",
-    "DomainsDNSReadOnly",
-    "SecretManagerReadOnly",
-    "ObservabilityReadOnly",
-    "ServerlessJobsReadOnly",
-    *READ_OBJECTS,
-)
-PREVIEW_FOUNDATION = (*PREVIEW, "RelationalDatabasesReadOnly", "ServerlessSQLDatabaseReadOnly")
-READ_SECRET_NAMES = ("SecretManagerReadOnly",)
-ORGANIZATION = ("ProjectReadOnly", "IAMReadOnly")
-READ_REGISTRY = ("ContainerRegistryReadOnly",)
-WRITE_SECRETS = ("SecretManagerFullAccess",)
-"""Required because stacks of preview environments create and delete secrets."""
-OPEN_DATABASES = ("RelationalDatabasesFullAccess",)
-"""Scaleway's narrowest permission set that can change an instance's ACL."""
 
 
 class DeployAccessArgs(TypedDict):

@@ -26,7 +26,7 @@ def status(
     ] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Show each environment's release, images, locks, waiting plans and unpromoted changes."""
+    """Show each environment's release, images, locks, waiting plans, unpromoted changes and keys that expire soon."""
     from ops.commands import status as status_command
 
     return status_command.status(cwd, stacks or [], as_json=json, drift=drift)
@@ -210,16 +210,32 @@ def cost(
     return cost_command.cost(cwd, stacks or [], as_json=json)
 
 
-@command(app, examples=["doctor", "doctor production --repo betagouv/service-national-universel"])
+@command(
+    app,
+    examples=[
+        "doctor",
+        "doctor production --repo betagouv/service-national-universel",
+        "doctor ci stage production --json",
+    ],
+)
 def doctor(
     github: option.GitHub,
     stacks: Annotated[
         list[str] | None, option.stacks_argument("the stacks that releases deploy to (those with snu:promoteFrom)")
     ] = None,
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Exit with 0 if nothing is wrong, even if something is unknown.")
+    ] = False,
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Check the requirements for a release, and print how to fix each unmet one."""
+    """Check programs, keys, states, plan keys and GitHub, and print the fix for each problem. Changes nothing.
+
+    Each check is good, wrong or unknown, and names the page that explains it. Exits with code 24 if a check is wrong,
+    otherwise with code 25 if one is unknown.
+    """
     from ops.commands import doctor as doctor_command
 
-    return doctor_command.doctor(cwd, stacks or [], github.repo, github.api_url, as_json=json)
+    return doctor_command.doctor(
+        cwd, stacks or [], github.repo, github.api_url, as_json=json, allow_unknown=allow_unknown
+    )

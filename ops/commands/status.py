@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.iam_access import ExpiringKey, IamCache, expiring_keys
 from ops.images.stack_images import StackImages, environments
 from ops.plans.waiting import WaitingPlan, waiting
 from ops.process_environment import process_environment
@@ -17,9 +19,9 @@ from ops.releases.tags import Releases
 from ops.report.causes import skipped_lines
 from ops.report.document import print_document, utc
 from ops.report.factory import printer_for
-from ops.report.text import Line, counted, short
+from ops.report.text import Line, counted, safe, short
 from ops.report.times import local_time
-from ops.stacks import find_stack, project_dir, stack_names
+from ops.stacks import Stack, find_stack, project_dir, stack_names
 from ops.state.history import updates_of
 from ops.state.interrupted import interrupted_line, pending_names
 from ops.state.lock import Lock, locks_of
@@ -53,17 +55,26 @@ class StackStatus:
     promote_from: str | None = None
     behind: list[str] = field(default_factory=list)
     """Images for which the promotion source runs a different version."""
+    expiring_keys: list[ExpiringKey] | None = None
+    """API keys of its foundation that have expired or expire within 14 days; None if they could not be read."""
+    expiry_problem: str = ""
+    """Why they could not be read."""
 
 
 def status(directory: Path | None, stacks: list[str], *, as_json: bool, drift: bool) -> ExitCode:
-    """Print the environments' images, lock owners, waiting plans and unpromoted images.
+    """Print each environment's images, lock owners, waiting plans, unpromoted images and keys that expire soon.
 
     ``stacks``: the stacks to show, all by default. ``drift``: also compare their states with the live resources, like
     ``snu drift``. Raises OpsError if one of the stacks does not exist or is not an environment.
     """
     project = project_dir(directory)
     _require_environments(project, stacks)
-    statuses = {each.stack.name: _status_of(each) for each in environments(project, process_environment())}
+    environ, iam = process_environment(), IamCache()
+    found = list(environments(project, environ))
+    statuses = {environment.stack.name: _status_of(environment) for environment in found}
+    for environment in found:
+        if environment.stack.name in stacks or not stacks:
+            _read_expiry(statuses[environment.stack.name], environment.stack, environ, iam)
     releases = _releases(project)
     for name, each in statuses.items():
         newest = releases.newest(name) if releases else None
@@ -117,6 +128,19 @@ def _status_of(environment: StackImages) -> StackStatus:
     return status
 
 
+def _read_expiry(status: StackStatus, stack: Stack, environ: Mapping[str, str], iam: IamCache) -> None:
+    if status.problem:
+        return  # for the same reason, the keys cannot be read
+    try:
+        if stack.is_local:
+            from ops.local import LocalCloud
+
+            LocalCloud(stack).require()
+        status.expiring_keys = expiring_keys(stack, environ, iam)
+    except OpsError as error:
+        status.expiry_problem = str(error)
+
+
 def _lock(lock: Lock) -> str:
     return f"{lock.owner}, whose process {lock.liveness.value}" if lock.liveness.is_stale else lock.owner
 
@@ -143,6 +167,10 @@ def _has_drift(project: Path, status: StackStatus) -> bool | None:
 
 
 def _lines(status: StackStatus) -> list[Line]:
+    return [*_state_lines(status), *(Line.of((f"  {key}", "yellow")) for key in status.expiring_keys or ())]
+
+
+def _state_lines(status: StackStatus) -> list[Line]:
     head = [(status.stack, "bold")]
     if status.problem:
         return [Line.of(*head, ("  status unknown", "bold red")), _images_line(status, "in its file:")]
@@ -162,6 +190,8 @@ def _lines(status: StackStatus) -> list[Line]:
     lines += [Line.of(("  locked by ", "yellow"), lock) for lock in status.locks]
     lines += [interrupted_line(status.stack, status.pending).indented("  ")] if status.pending else []
     lines += [_plan(plan) for plan in status.plans]
+    if status.expiry_problem:
+        lines.append(Line.of((f"  whether API keys expire soon is unknown: {safe(status.expiry_problem)}", "dim")))
     if status.promote_from:
         behind = ", ".join(status.behind)
         lines.append(

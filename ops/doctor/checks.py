@@ -1,15 +1,15 @@
-"""The checks, one function each. To add one, define it and list it in ``CHECKS``."""
+"""The checks, one function each. To add one, define it and list it in ``CHECKS`` with the page that explains it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
 
 from infra import naming
 from infra.settings import EnvironmentSettings, FoundationSettings
 from infra.settings.advice import shared_project
-from ops.doctor import repository, workflow
+from ops.doctor import access, repository, workflow
 from ops.doctor.context import (
+    Check,
     DoctorContext,
     Finding,
     MissingRequirement,
@@ -18,24 +18,18 @@ from ops.doctor.context import (
     UncheckedRequirement,
     first_line,
 )
+from ops.doctor.programs import programs
 from ops.errors import OpsError
 from ops.images.stack_images import StackImages
 from ops.plans import keys
 from ops.plans.sealed_file import public_key
 from ops.process_environment import IDENTITY, SIGNING_KEY
 from ops.releases.promotion import source_environ
-from ops.scaleway.catalogue import API_KEY
-from ops.scaleway.client import Client, ScalewayError
-from ops.scaleway.profile import Profile
 from ops.stacks import find_stack
 from ops.state.backend import BackendKind, backend_of
 from ops.state.checkpoint import outputs_of, read_checkpoint
 from pulumi_state.errors import PulumiError
 from pulumi_state.passphrase import Crypter, passphrase_from
-
-Check = Callable[[DoctorContext], Iterator[Finding]]
-
-_EXPIRES_SOON = timedelta(days=14)
 
 
 def settings(subject: DoctorContext) -> Iterator[Finding]:
@@ -118,14 +112,19 @@ def foundations(subject: DoctorContext) -> Iterator[Finding]:
     """Every environment's backend contains its foundation's outputs."""
     for stack in subject.stacks:
         stack_settings, state = subject.settings(stack), subject.state(stack)
-        if not isinstance(stack_settings, EnvironmentSettings) or not isinstance(state, StackState):
+        if not isinstance(stack_settings, EnvironmentSettings):
+            continue
+        if not isinstance(state, StackState):
+            reason = state.reason if isinstance(state, UncheckedRequirement) else f"{stack.name} has no usable state"
+            yield UncheckedRequirement(f"the outputs of {stack_settings.environment.foundation}", reason)
             continue
         identity = stack_settings.environment
         environment = identity.preview_of or identity.name
         try:
             outputs = outputs_of(state.store, subject.project, identity.foundation)
-        except OpsError:
-            continue  # already reported by the check of states
+        except OpsError as error:
+            yield UncheckedRequirement(f"the outputs of {identity.foundation}", first_line(error))
+            continue
         if any(environment not in (outputs.get(key) or {}) for key in ("registryEndpoints", "secretIds")):
             command = "up" if backend_of(stack).kind is BackendKind.FILE else "bootstrap"
             yield MissingRequirement(
@@ -174,42 +173,17 @@ def images(subject: DoctorContext) -> Iterator[Finding]:
             )
 
 
-def key_expiry(subject: DoctorContext) -> Iterator[Finding]:
-    """The current API key does not expire soon."""
-    real = [stack for stack in subject.stacks if not stack.is_local]
-    if not real:
-        return
-    try:
-        profile = Profile.of(real[0], subject.environ)
-        if not profile.access_key:
-            yield UncheckedRequirement("when the Scaleway API key expires", "SCW_ACCESS_KEY is not set")
-            return
-        with Client(profile) as client:
-            key = client.get(API_KEY.listing.object_at(id=profile.access_key))
-    except ScalewayError as error:
-        yield UncheckedRequirement("when the Scaleway API key expires", first_line(error))
-        return
-    except OpsError:
-        return  # the check of states has already reported that there is no key
-    expires = key.get("expires_at")
-    if expires and datetime.fromisoformat(expires) - datetime.now(UTC) < _EXPIRES_SOON:
-        yield MissingRequirement(
-            f"the Scaleway API key {profile.access_key} expires on {expires[:10]}",
-            "create a new one, and store it with gh secret set SCW_SECRET_KEY --env ENVIRONMENT",
-        )
-
-
 def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
-    """GitHub has the deployment environments and secrets that the release workflow needs."""
+    """GitHub has the deployment environments and secrets that the workflows need."""
     try:
-        required = workflow.secrets_by_environment(subject.project_dir)
+        required = {name: each.secrets for name, each in repository.required_environments(subject).items()}
     except OpsError as error:
         yield MissingRequirement(first_line(error), f"restore {workflow.FILE}")
         return
     if not required:
         return
     if subject.github is None:
-        yield UncheckedRequirement("GitHub's environments and secrets", "set GITHUB_TOKEN and use --repo OWNER/NAME")
+        yield UncheckedRequirement("GitHub's environments and secrets", repository.NO_GITHUB)
         return
     hosted = subject.github.repository
     try:
@@ -221,8 +195,7 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
         if environment not in existing:
             yield MissingRequirement(
                 f"{hosted} has no deployment environment {environment}",
-                f"gh api --method PUT repos/{hosted}/environments/{environment}, then set its protection rules: "
-                "docs/explanation/workflows.md",
+                f"scripts/snu setup --repo {hosted} --apply, or as described in docs/how-to/github.md",
             )
             continue
         try:
@@ -238,16 +211,25 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
 
 
 CHECKS: Sequence[Check] = (
-    settings,
-    plan_keys,
-    given_keys,
-    states,
-    foundations,
-    separation,
-    images,
-    key_expiry,
-    github_secrets,
-    repository.environment_rules,
-    repository.branch_rules,
-    repository.merges,
+    Check("programs", "docs/reference/installation.md#programs", programs),
+    Check("stack files", "docs/reference/settings.md", settings),
+    Check("Scaleway key", "docs/reference/keys.md#what-each-key-gives-access-to", access.current_key),
+    Check("permissions", "docs/reference/keys.md#what-each-key-gives-access-to", access.permissions),
+    Check("expiry of API keys", "docs/how-to/rotate.md#expiry", access.key_expiry),
+    Check("states", "docs/how-to/state.md#set-up-an-empty-account", states),
+    Check("foundations", "docs/how-to/state.md#set-up-an-empty-account", foundations),
+    Check("separation", "docs/reference/keys.md#what-scaleway-cannot-separate", separation),
+    Check("images", "docs/how-to/releases.md#promote", images),
+    Check("plan keys", "docs/how-to/plans.md#keys", plan_keys),
+    Check("private plan keys", "docs/how-to/plans.md#keys", given_keys),
+    Check("GitHub environments and secrets", "docs/how-to/github.md#1-create-the-github-environments", github_secrets),
+    Check(
+        "GitHub environment rules",
+        "docs/how-to/github.md#1-create-the-github-environments",
+        repository.environment_rules,
+    ),
+    Check("branch rules", "docs/how-to/github.md#3-protect-the-branches", repository.branch_rules),
+    Check("merges", "docs/how-to/github.md#3-protect-the-branches", repository.merges),
+    Check("webhooks", "docs/how-to/github.md#webhooks", repository.webhooks),
 )
+"""In the order in which a new organization is set up."""

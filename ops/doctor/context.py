@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ops.errors import OpsError
 from ops.github import GitHub
+from ops.iam_access import IamCache
+from ops.scaleway.client import ScalewayError
 from ops.stacks import Stack, project_name, settings_of
 from ops.state.account import Account
 from ops.state.backend import BackendKind, backend_of
@@ -46,7 +50,58 @@ class Risk(NamedTuple):
     """A single line without a full stop."""
 
 
-Finding = MissingRequirement | UncheckedRequirement | Risk
+class Note(NamedTuple):
+    """A fact worth showing, such as the version of an installed program."""
+
+    text: str
+
+
+_REQUEST = re.compile(r" (for|to) [A-Z]+ /\S+(?= \(|:|$)")
+
+Finding = MissingRequirement | UncheckedRequirement | Risk | Note
+
+
+class Status(StrEnum):
+    """The result of a check."""
+
+    GOOD = "good"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of one subject."""
+
+    subject: str
+    page: str
+    """The documentation page that explains it, with its section."""
+    find: Callable[[DoctorContext], Iterator[Finding]]
+
+    def run(self, context: DoctorContext) -> CheckResult:
+        """Changes nothing. An error that the check itself does not handle makes its result unknown."""
+        findings: list[Finding] = []
+        try:
+            findings += self.find(context)
+        except (OpsError, StoreError) as error:
+            findings.append(UncheckedRequirement(self.subject, first_line(error)))
+        return CheckResult(self, tuple(dict.fromkeys(findings)))
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A check with its findings."""
+
+    check: Check
+    findings: tuple[Finding, ...]
+
+    @property
+    def status(self) -> Status:
+        """Wrong if anything is known to be wrong, even if other parts are unknown."""
+        if any(isinstance(each, MissingRequirement) for each in self.findings):
+            return Status.WRONG
+        unknown = any(isinstance(each, UncheckedRequirement) for each in self.findings)
+        return Status.UNKNOWN if unknown else Status.GOOD
 
 
 class StackState(NamedTuple):
@@ -67,6 +122,7 @@ class DoctorContext:
     github: GitHub | None
     """None if there is no repository or token."""
 
+    iam: IamCache = field(default_factory=IamCache)
     _settings: dict[str, Settings | MissingRequirement] = field(default_factory=dict)
     _states: dict[str, StackState | Finding] = field(default_factory=dict)
 
@@ -105,6 +161,16 @@ class DoctorContext:
             return MissingRequirement(message, "see docs/how-to/state.md")
 
     @property
+    def in_workflow(self) -> bool:
+        """Whether the checks run in a workflow, with the workflow's token."""
+        return self.environ.get("GITHUB_ACTIONS") == "true"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether all stacks are local, so that no workflow deploys them."""
+        return bool(self.stacks) and all(stack.is_local for stack in self.stacks)
+
+    @property
     def project(self) -> str:
         """Name of the Pulumi project."""
         return project_name(self.project_dir)
@@ -120,4 +186,6 @@ def _read_settings(stack: Stack) -> Settings | MissingRequirement:
 
 
 def first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
+    """An error's first line, without the request that failed, so that the same cause has the same text."""
+    line = str(error).partition("\n")[0].removesuffix(" Nothing else was written.").rstrip(".")
+    return _REQUEST.sub("", line) if isinstance(error, ScalewayError) else line

@@ -1,18 +1,20 @@
-"""Checks the GitHub repository's branch rules, environment rules, merge settings and workflow permissions.
+"""Checks the GitHub repository's branch rules, environment rules, merge settings, workflow permissions and webhooks.
 
 Sources: GitHub's REST API reference, sections "Rules", "Deployment environments", "Deployment branch policies",
-"Actions permissions" and "Repositories".
+"Actions permissions", "Repositories" and "Repository webhooks".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from ops.doctor import workflow
 from ops.doctor.context import DoctorContext, Finding, MissingRequirement, UncheckedRequirement, first_line
+from ops.doctor.workflow import WorkflowEnvironment
 from ops.errors import OpsError
-from ops.github import READ_ADMINISTRATION, READ_ENVIRONMENTS, GitHub
+from ops.github import READ_ADMINISTRATION, READ_ENVIRONMENTS, READ_WEBHOOKS, GitHub
 
 MAIN = "main"
 RELEASE_BRANCHES = ("production", "release_candidate", "production_hotfix")
@@ -21,7 +23,8 @@ PROTECTED_BRANCHES = frozenset({MAIN, *RELEASE_BRANCHES})
 REVIEWED_ENVIRONMENT = "production"
 """The GitHub environment in which required reviewers approve a plan."""
 
-_ACTIONS_APP = 15368
+NO_GITHUB = "set GITHUB_TOKEN and use --repo OWNER/NAME"
+ACTIONS_APP = 15368
 """ID of the GitHub Actions app, which issues the workflows' tokens."""
 _REFUSE_PUSHES = frozenset(
     {"creation", "update", "deletion", "pull_request", "required_status_checks", "required_signatures", "merge_queue"}
@@ -30,21 +33,38 @@ _REFUSE_PUSHES = frozenset(
 _RULES = "Settings, Rules, Rulesets"
 
 
+def required_environments(subject: DoctorContext) -> Mapping[str, WorkflowEnvironment]:
+    """The GitHub environments to check: in a workflow, only those of a release, which others must not block.
+
+    Empty if the stacks are local. Raises OpsError.
+    """
+    if subject.is_local:
+        return {}
+    files = workflow.FILES if subject.in_workflow else workflow.all_files(subject.project_dir)
+    return workflow.environments(subject.project_dir, files)
+
+
 def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
     """Only protected branches can use release environments, and reviewers approve deployments to production."""
-    github = subject.github
-    if github is None:
-        return  # reported by the check of secrets
+    github, rules = subject.github, "the protection rules of GitHub's environments"
     try:
-        required = workflow.branches_by_environment(subject.project_dir)
-        existing = github.environments()
+        required = required_environments(subject)
     except OpsError:
-        return  # also reported by the check of secrets
-    for name, needed in required.items():
-        if name not in existing:
-            continue  # also reported by the check of secrets
+        return  # reported by the check of secrets
+    if github is None:
+        if required:
+            yield UncheckedRequirement(rules, NO_GITHUB)
+        return
+    try:
+        existing = github.environments()
+    except OpsError as error:
+        yield UncheckedRequirement(rules, first_line(error))
+        return
+    for name, each in required.items():
+        if each.branches is None or name not in existing:
+            continue  # open to pull requests, or reported by the check of secrets
         try:
-            yield from _environment(github, name, needed)
+            yield from _environment(github, name, each.branches)
         except OpsError as error:
             yield UncheckedRequirement(f"the protection rules of the GitHub environment {name}", first_line(error))
 
@@ -81,7 +101,10 @@ def _environment(github: GitHub, name: str, needed: frozenset[str]) -> Iterator[
 def branch_rules(subject: DoctorContext) -> Iterator[Finding]:
     """Changes to main require a review, and only workflows can push to release branches."""
     github = subject.github
-    if github is None or not workflow.branches_by_environment(subject.project_dir):
+    if not required_environments(subject):
+        return
+    if github is None:
+        yield UncheckedRequirement("the rules of GitHub's branches", NO_GITHUB)
         return
     for branch in (MAIN, *RELEASE_BRANCHES):
         try:
@@ -92,7 +115,7 @@ def branch_rules(subject: DoctorContext) -> Iterator[Finding]:
             elif branch == MAIN:
                 yield from _main(rules)
             else:
-                yield from _release_branch(github, branch, rules, in_workflow=_in_workflow(subject))
+                yield from _release_branch(github, branch, rules, in_workflow=subject.in_workflow)
         except OpsError as error:
             yield UncheckedRequirement(f"the rules of {branch}", first_line(error))
 
@@ -134,7 +157,7 @@ def _release_branch(
             may_push = rule_set.get("current_user_can_bypass") == "always"
         elif "bypass_actors" in rule_set:
             actors = [(each["actor_type"], each["actor_id"], each["bypass_mode"]) for each in rule_set["bypass_actors"]]
-            may_push = ("Integration", _ACTIONS_APP, "always") in actors
+            may_push = ("Integration", ACTIONS_APP, "always") in actors
         else:
             yield UncheckedRequirement(
                 f"whether workflows can push to {branch}", "the token cannot read the ruleset's bypass list"
@@ -147,15 +170,13 @@ def _release_branch(
             )
 
 
-def _in_workflow(subject: DoctorContext) -> bool:
-    """Whether the checks run in a workflow, with the workflow's token."""
-    return subject.environ.get("GITHUB_ACTIONS") == "true"
-
-
 def merges(subject: DoctorContext) -> Iterator[Finding]:
     """Pull requests can be merged with a merge commit, and workflows are allowed to open them."""
     github = subject.github
-    if github is None or not workflow.branches_by_environment(subject.project_dir):
+    if not required_environments(subject):
+        return
+    if github is None:
+        yield UncheckedRequirement("how pull requests can be merged", NO_GITHUB)
         return
     repository = github.repository
     try:
@@ -178,3 +199,35 @@ def merges(subject: DoctorContext) -> Iterator[Finding]:
             )
     except OpsError as error:
         yield UncheckedRequirement("whether workflows can open pull requests", first_line(error))
+
+
+def webhooks(subject: DoctorContext) -> Iterator[Finding]:
+    """No workflow needs a webhook; any that exist are encrypted, signed and accepted by their receivers."""
+    github = subject.github
+    if not required_environments(subject):
+        return
+    if github is None:
+        yield UncheckedRequirement("the repository's webhooks", NO_GITHUB)
+        return
+    try:
+        hooks = github.document("hooks?per_page=100", "webhooks", READ_WEBHOOKS)
+    except OpsError as error:
+        yield UncheckedRequirement("the repository's webhooks", first_line(error))
+        return
+    for hook in hooks:
+        if hook.get("active"):
+            yield from _webhook(hook)
+
+
+def _webhook(hook: Mapping[str, Any]) -> Iterator[Finding]:
+    config, code = hook.get("config") or {}, (hook.get("last_response") or {}).get("code")
+    # Without its path and query, which may contain a token.
+    address = urlsplit(str(config.get("url") or ""))
+    name = f"the webhook {hook.get('id')} to {address.hostname}"
+    fix = f"Settings, Webhooks, {address.hostname}"
+    if address.scheme != "https" or str(config.get("insecure_ssl", "0")) != "0":
+        yield MissingRequirement(f"{name} is sent without verified encryption", f"{fix}: use https and verify SSL")
+    if not config.get("secret"):
+        yield MissingRequirement(f"{name} is not signed", f"{fix}: set a secret")
+    if isinstance(code, int) and not 200 <= code < 300:
+        yield MissingRequirement(f"the last delivery of {name} failed with status {code}", f"{fix}: see its deliveries")

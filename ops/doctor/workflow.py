@@ -1,10 +1,11 @@
-"""Determines from the release workflows which GitHub environments and secrets their jobs need."""
+"""Determines from the workflows which GitHub environments and secrets their jobs need."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,8 @@ from pulumi_state.errors import PulumiError
 
 FILE = ".github/workflows/release.yml"
 FILES = (FILE, ".github/workflows/hotfix.yml", ".github/workflows/rollback.yml")
+_MATRIX = re.compile(r"\$\{\{\s*matrix\.(\w+)\s*\}\}")
 _SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)")
-
-
-def secrets_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
-    """The secrets that each GitHub environment needs; empty if the project does not have the workflow.
-
-    Raises OpsError if the workflow cannot be read.
-    """
-    secrets: dict[str, set[str]] = defaultdict(set)
-    for environment, job in _jobs(project):
-        secrets[environment] |= {*_SECRET.findall(str(job))} - {TOKEN}
-    return {environment: frozenset(names) for environment, names in secrets.items()}
 
 
 def branches_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
@@ -35,17 +26,64 @@ def branches_by_environment(project: Path) -> Mapping[str, frozenset[str]]:
 
     Empty if the project has no release workflows. Raises OpsError if a workflow cannot be read.
     """
+    return {name: each.branches or frozenset() for name, each in environments(project, FILES).items()}
+
+
+def all_files(project: Path) -> tuple[str, ...]:
+    """The project's workflows, relative to its folder; empty if there is no release workflow."""
+    if not (project / FILE).exists():
+        return ()
+    return tuple(sorted(str(path.relative_to(project)) for path in (project / FILE).parent.glob("*.yml")))
+
+
+@dataclass(frozen=True)
+class WorkflowEnvironment:
+    """What workflows need of a GitHub environment."""
+
+    secrets: frozenset[str]
+    branches: frozenset[str] | None
+    """The branches from which it is used; None if pull requests use it."""
+
+
+def environments(project: Path, files: Sequence[str]) -> Mapping[str, WorkflowEnvironment]:
+    """The GitHub environments that workflows use. Raises OpsError if a workflow cannot be read."""
+    secrets: dict[str, set[str]] = defaultdict(set)
     branches: dict[str, set[str]] = defaultdict(set)
-    for file in FILES:
-        for environment, _ in _jobs(project, file):
-            branches[environment] |= _pushed(project / file)
-    return {environment: frozenset(names) for environment, names in branches.items()}
+    is_open = set[str]()
+    for file in files:
+        for environment, job in _jobs(project, file):
+            events = yaml_file.read(project / file).values["on"]
+            for name in _expanded(environment, job):
+                secrets[name] |= {*_SECRET.findall(str(job))} - {TOKEN}
+                branches[name] |= _branches(events, file)
+                if any(event.startswith("pull_request") for event in events):
+                    is_open.add(name)
+    return {
+        name: WorkflowEnvironment(frozenset(secrets[name]), None if name in is_open else frozenset(branches[name]))
+        for name in secrets
+    }
 
 
-def _pushed(path: Path) -> set[str]:
-    """The branches that trigger a workflow. Manually started workflows run on ``production``."""
-    events = yaml_file.read(path).values["on"]
-    return {*(events.get("push") or {}).get("branches", ()), *(["production"] if "workflow_dispatch" in events else [])}
+def _expanded(environment: str, job: Mapping[str, Any]) -> list[str]:
+    """The names of an environment, one for each value of the job's matrix; empty if a job computes the values."""
+    variables = _MATRIX.findall(environment)
+    if not variables:
+        return [environment]
+    values = ((job.get("strategy") or {}).get("matrix") or {}).get(variables[0])
+    return [_MATRIX.sub(str(value), environment) for value in values] if isinstance(values, list) else []
+
+
+def _branches(events: Any, file: str) -> set[str]:
+    """The branches that trigger a workflow. Release workflows are started manually on ``production``, others on
+    ``main``."""
+    if not isinstance(events, Mapping):
+        events = dict.fromkeys([events] if isinstance(events, str) else events)
+    found = {*((events.get("push") or {}).get("branches") or ())}
+    if "workflow_dispatch" in events:
+        found.add("production" if file in FILES else "main")
+    if "schedule" in events:
+        found.add("main")
+    return found
 
 
 def environments_of_keys(project: Path, stack: str) -> dict[str, list[str]]:

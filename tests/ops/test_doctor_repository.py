@@ -18,10 +18,21 @@ from tests.support.released_project import project
 
 __all__ = ["project"]
 
-CHECKS = (repository.environment_rules, repository.branch_rules, repository.merges)
+CHECKS = (repository.environment_rules, repository.branch_rules, repository.merges, repository.webhooks)
 MAIN = "rules/branches/main"
 PRODUCTION = "environments/production"
 WORKFLOW = "actions/permissions/workflow"
+HOOKS = "hooks"
+
+
+def hook(**changes: Any) -> dict[str, Any]:
+    config = {"url": "https://bot.example.test/t0ken?key=t0ken", "insecure_ssl": "0", "secret": "********"}
+    return {
+        "id": 9,
+        "active": changes.pop("active", True),
+        "last_response": {"code": changes.pop("code", 200)},
+        "config": {**config, **changes},
+    }
 
 
 @pytest.fixture
@@ -53,6 +64,7 @@ def hub(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
                 "current_user_can_bypass": "never",
             },
             WORKFLOW: {"can_approve_pull_request_reviews": True},
+            HOOKS: [hook()],
         }
         yield made
 
@@ -79,6 +91,10 @@ def rule(path: str, **values: Any) -> Callable[[FakeGitHub], None]:
 def policy(name: str, kind: str = "branch") -> Callable[[FakeGitHub], None]:
     path = f"{PRODUCTION}/deployment-branch-policies"
     return lambda hub: hub.documents[path]["branch_policies"].append({"name": name, "type": kind})
+
+
+def webhook(**changes: Any) -> Callable[[FakeGitHub], None]:
+    return lambda hub: hub.documents.update({HOOKS: [hook(**changes), hook(active=False, secret=None)]})
 
 
 def no_policy(name: str) -> Callable[[FakeGitHub], None]:
@@ -130,6 +146,10 @@ def no_policy(name: str) -> Callable[[FakeGitHub], None]:
         ),
         (rule(WORKFLOW, can_approve_pull_request_reviews=False), "workflows in octo/snu cannot open pull requests"),
         (lambda hub: hub.settings.update(allow_merge_commit=False), "octo/snu does not allow merge commits"),
+        (webhook(url="http://bot.example.test/t0ken"), "9 to bot.example.test is sent without verified encryption"),
+        (webhook(insecure_ssl="1"), "9 to bot.example.test is sent without verified encryption"),
+        (webhook(secret=None), "the webhook 9 to bot.example.test is not signed"),
+        (webhook(code=502), "last delivery of the webhook 9 to bot.example.test failed with status 502"),
     ],
 )
 def test_each_missing_rule_is_reported(
@@ -146,6 +166,9 @@ def test_each_missing_rule_is_reported(
 @pytest.mark.parametrize(
     ("change", "what", "why"),
     [
+        (lambda hub: hub.documents.update({HOOKS: 404}), "the repository's webhooks", "webhooks"),
+        (lambda hub: hub.documents.update({HOOKS: 422}), "the repository's webhooks", "status 422"),
+        (lambda hub: hub.documents.update({HOOKS: 429}), "the repository's webhooks", "rate limit"),
         (lambda hub: hub.documents.update({WORKFLOW: 403}), "can open pull requests", "administration: read"),
         (lambda hub: hub.settings.clear(), "how pull requests can be merged", "cannot read the repository's settings"),
         (lambda hub: hub.documents["rulesets/2"].pop("bypass_actors"), "can push to production", "bypass list"),
@@ -174,10 +197,10 @@ def test_unreadable_rules_are_reported_as_unchecked(
 
 
 def test_a_workflow_checks_its_own_permissions(project: Path, hub: FakeGitHub) -> None:
-    hub.documents[WORKFLOW] = 403
+    hub.documents[WORKFLOW] = hub.documents[HOOKS] = 403
     never = findings(project, hub, GITHUB_ACTIONS="true")
     assert len([each for each in never if "prevents workflows from pushing" in each[0]]) == len(
         repository.RELEASE_BRANCHES
     )
     hub.documents["rulesets/2"] = {"name": "releases", "current_user_can_bypass": "always"}
-    assert [type(each) for each in findings(project, hub, GITHUB_ACTIONS="true")] == [UncheckedRequirement]
+    assert [type(each) for each in findings(project, hub, GITHUB_ACTIONS="true")] == [UncheckedRequirement] * 2

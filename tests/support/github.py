@@ -96,6 +96,7 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets", methods=["GET"], endpoint=self._list_secrets),
                 Rule(f"{_REPOSITORY}/environments/<name>/deployment-branch-policies", endpoint=self._list_policies),
                 Rule(f"{_REPOSITORY}/<any('rules', 'rulesets', 'actions'):kind>/<path:rest>", endpoint=self._other),
+                Rule(f"{_REPOSITORY}/hooks", methods=["GET"], endpoint=self._list_hooks),
                 Rule(f"{_REPOSITORY}/git/refs", methods=["POST"], endpoint=self._create_reference),
                 Rule(heads, methods=["GET"], endpoint=self._get_reference),
                 Rule(heads, methods=["DELETE"], endpoint=self._delete_reference),
@@ -200,6 +201,9 @@ class FakeGitHub(FakeServer):
 
     def _list_policies(self, _request: Request, name: str) -> Answer:
         return self._document(f"environments/{name}/deployment-branch-policies")
+
+    def _list_hooks(self, _request: Request) -> Answer:
+        return self._document("hooks")
 
     def _other(self, _request: Request, kind: str, rest: str) -> Answer:
         return self._document(f"{kind}/{rest}")

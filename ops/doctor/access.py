@@ -1,0 +1,167 @@
+"""Checks the Scaleway keys: whose the current key is, what applications are allowed to do, and when keys expire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra import naming
+from infra.components import permission_sets
+from infra.settings import FoundationSettings
+from ops.application_keys import KeyHolder, foundation_settings, holders
+from ops.doctor.context import (
+    DoctorContext,
+    Finding,
+    MissingRequirement,
+    Note,
+    Risk,
+    UncheckedRequirement,
+    first_line,
+)
+from ops.errors import OpsError
+from ops.iam_access import Iam, expiring_keys, foundation_of
+from ops.stacks import Stack
+
+_SECRETS = "SecretManagerSecretAccess"
+_EVERYTHING = ("AllProductsFullAccess", "IAMManager", "OrganizationManager")
+"""Permission sets that no application of the program has."""
+
+
+def current_key(subject: DoctorContext) -> Iterator[Finding]:
+    """The current API key belongs to an owner, or to an application of the stacks' foundations."""
+    for owner, stacks in _by_owner(subject):
+        names = ", ".join(stack.name for stack in stacks)
+        if isinstance(owner, OpsError):
+            yield UncheckedRequirement(f"the owner of the API key for {names}", first_line(owner))
+        elif owner.startswith("user "):
+            yield Note(f"{names}: {owner}")
+        else:
+            known = {each.application for stack in stacks for each in _holders(stack)}
+            if owner in known:
+                yield Note(f"{names}: {owner}")
+            else:
+                yield MissingRequirement(
+                    f"the API key used for {names} belongs to {owner}, which is no application of their foundations",
+                    f"set SCW_ACCESS_KEY and SCW_SECRET_KEY to a key of {_names(stacks)} or to an owner's key",
+                )
+
+
+def _by_owner(subject: DoctorContext) -> Iterator[tuple[str | OpsError, list[Stack]]]:
+    """The owners of the keys in use, with the stacks that each is used for."""
+    owners: dict[Iam, list[Stack]] = {}
+    failed: dict[str, tuple[OpsError, list[Stack]]] = {}
+    for stack in subject.stacks:
+        try:
+            owners.setdefault(_iam(subject, stack), []).append(stack)
+        except OpsError as error:
+            reason = first_line(error).removeprefix(f"{stack.name}: ")
+            failed.setdefault(reason, (OpsError(reason, error.code), []))[1].append(stack)
+    yield from failed.values()
+    for iam, stacks in owners.items():
+        try:
+            yield _owner(iam), stacks
+        except OpsError as error:
+            yield error, stacks
+
+
+def _owner(iam: Iam) -> str:
+    """The name of the application that the key belongs to, or ``user ID (type)``. Raises OpsError."""
+    key = iam.own_key
+    if user := key.get("user_id"):
+        return f"user {user} ({iam.user_type(user) or 'unknown type'})"
+    names = {id_: name for name, id_ in iam.application_ids.items()}
+    return names.get(str(key.get("application_id")), f"the application {key.get('application_id')}")
+
+
+def permissions(subject: DoctorContext) -> Iterator[Finding]:
+    """The applications that deploy and preview the stacks have the permissions that they need, and no wider ones."""
+    done = set[str]()
+    for stack in subject.stacks:
+        try:
+            foundation = foundation_of(stack)
+            settings = foundation_settings(foundation)
+            iam = _iam(subject, stack)
+            project = iam.project_ids.get(naming.project(settings.project.name))
+            for application, needed in _needed(stack, foundation, settings):
+                if application not in done:
+                    done.add(application)
+                    yield from _of_application(iam, application, needed, project or "", foundation.name)
+        except OpsError as error:
+            reason = first_line(error).removeprefix(f"{stack.name}: ")
+            yield UncheckedRequirement(f"the permissions for {stack.name}", reason)
+
+
+def _of_application(
+    iam: Iam, application: str, needed: frozenset[str], project: str, foundation: str
+) -> Iterator[Finding]:
+    fix = f"scripts/snu up {foundation}"
+    if application not in iam.application_ids:
+        yield MissingRequirement(f"the application {application} does not exist", fix)
+        return
+    granted = iam.permissions(application)
+    in_project = granted.in_projects.get(project, frozenset())
+    wide = sorted({*_EVERYTHING} & {*granted.in_organization, *in_project})
+    lacking = [] if wide else sorted(needed - in_project)
+    lacking += [] if wide else sorted({*permission_sets.ORGANIZATION} - granted.in_organization)
+    if lacking:
+        yield MissingRequirement(f"the policy of {application} lacks {', '.join(lacking)}", fix)
+    if wide:
+        yield Risk(f"the policies of {application} also grant {', '.join(wide)}, which it does not need")
+
+
+def _needed(stack: Stack, foundation: Stack, settings: FoundationSettings) -> Iterator[tuple[str, frozenset[str]]]:
+    """The stack's applications with the permission sets that they need in the project."""
+    more = permission_sets.OPEN_DATABASES if settings.opens_databases else ()
+    if stack.name == foundation.name:
+        application = naming.foundation_preview_application(settings.project.name)
+        yield application, frozenset({*permission_sets.PREVIEW_FOUNDATION, _SECRETS})
+        return
+    identity = stack.config["snu:environment"]
+    if identity.get("previewOf"):
+        application = naming.previews_application(settings.project.name)
+        yield application, frozenset({*permission_sets.DEPLOY, *permission_sets.WRITE_SECRETS, *more})
+        return
+    name = str(identity["name"])
+    yield naming.deploy_application(name), frozenset({*permission_sets.DEPLOY, *more, _SECRETS})
+    yield naming.preview_application(name), frozenset({*permission_sets.PREVIEW, *more, _SECRETS})
+
+
+def key_expiry(subject: DoctorContext) -> Iterator[Finding]:
+    """Neither the current API key nor any key of the foundations' applications has expired or expires soon."""
+    for stack in subject.stacks:
+        try:
+            expiring = expiring_keys(stack, subject.environ, subject.iam)
+        except OpsError as error:
+            reason = first_line(error).removeprefix(f"{stack.name}: ")
+            yield UncheckedRequirement(f"the expiry of the keys of {foundation_name(stack)}", reason)
+            continue
+        known = {each.application: each for each in _holders(stack)}
+        for key in expiring:
+            holder = known.get(key.application)
+            if holder is None:
+                fix = "create a new key, and use it instead"
+            elif holder.secret:
+                fix = f"scripts/snu keys store {foundation_name(stack)} --rotate"
+            else:
+                fix = f"scripts/snu rotate deploy-key {stack.name} --application {key.application}"
+            if subject.in_workflow and holder is not None and not key.has_expired and not key.is_current:
+                yield Risk(str(key))  # must not block a release that does not use it
+            else:
+                yield MissingRequirement(str(key), fix)
+
+
+def _iam(subject: DoctorContext, stack: Stack) -> Iam:
+    settings = foundation_settings(foundation_of(stack))
+    return subject.iam.of(stack, subject.environ, settings.organization_id)
+
+
+def _holders(stack: Stack) -> list[KeyHolder]:
+    foundation = foundation_of(stack)
+    return holders(foundation, foundation_settings(foundation))
+
+
+def foundation_name(stack: Stack) -> str:
+    return foundation_of(stack).name
+
+
+def _names(stacks: list[Stack]) -> str:
+    return " or ".join(stack.name for stack in stacks)
