@@ -156,13 +156,13 @@ class ApplicationKeys:
     def _missing(missing: str) -> OpsError:
         return OpsError(f"The {missing} does not exist yet. Deploy the foundation first.", ExitCode.FAILED)
 
-    def make(self, application: str) -> KeyPair:
+    def make(self, application: str, description: str = naming.HANDED_OUT_KEY) -> KeyPair:
         """Create a key. Raises OpsError if the application does not exist yet."""
         expires = self._settings.api_keys_expire_on
         body = {
             "application_id": self.id_of(application),
             "default_project_id": self.project_id,
-            "description": naming.HANDED_OUT_KEY,
+            "description": description,
             **({"expires_at": f"{expires}T00:00:00Z"} if expires else {}),
         }
         key = self._client.post(API_KEY.listing.path, body)
@@ -177,6 +177,10 @@ class ApplicationKeys:
         """Whether `snu keys` created the key and its expiry date matches the settings."""
         expires = str(key.get("expires_at") or "")[:10] or None
         return key["description"] == naming.HANDED_OUT_KEY and expires == self._settings.api_keys_expire_on
+
+    def describe(self, access_key: str, description: str) -> None:
+        """Replace a key's description."""
+        self._client.patch(API_KEY.listing.object_at(id=access_key), {"description": description})
 
     def revoke(self, access_key: str) -> None:
         self._client.delete(API_KEY.listing.object_at(id=access_key))

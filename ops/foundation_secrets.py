@@ -78,13 +78,15 @@ class FoundationSecrets:
             keys = StoredKeys(ApplicationKeys(settings, client), say, rotate)
             yield cls(stack, backend_of(stack), settings, account, user_environ, outputs, keys)
 
-    def store(self) -> None:
+    def store(self, environment: str | None = None) -> None:
         """Store the backend documents of every environment, and the key and data sources for its crash alerts.
+
+        ``environment``: only of this one.
 
         Raises OpsError and ScalewayError. Everything stored so far is kept, and the next run continues from there.
         """
         in_use = []
-        for name in self.settings.environments:
+        for name in [environment] if environment else self.settings.environments:
             if self.state_backend.kind is BackendKind.FOUNDATION:
                 in_use += self._store_state(name)
             store_alerts_access(self.account, self.keys, name, self.outputs, self._project_id)

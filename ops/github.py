@@ -33,6 +33,7 @@ WRITE_PULL_REQUESTS = (
 )
 WRITE_ISSUES = "`issues: write`"
 READ_ENVIRONMENTS = "the repository permission `environments: read`"
+WRITE_ENVIRONMENTS = "the repository permission `environments: write`"
 READ_ADMINISTRATION = "the repository permission `administration: read`, which a workflow's token never has"
 READ_WEBHOOKS = "the repository permission `webhooks: read`, which a workflow's token never has"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -158,6 +159,11 @@ class GitHub:
         with self._client("environment with", f"the secrets of {environment}", READ_ENVIRONMENTS) as github:
             secrets = github.get_repo(self.repository.name).get_environment(environment).get_secrets()
             return frozenset(secret.name for secret in secrets)
+
+    def set_secret(self, environment: str, name: str, value: str) -> None:
+        """Set a secret of an environment. It is encrypted on this machine with GitHub's key. Raises OpsError."""
+        with self._client("environment", environment, WRITE_ENVIRONMENTS) as github:
+            github.get_repo(self.repository.name).get_environment(environment).create_secret(name, value)
 
     @contextmanager
     def _client(self, noun: str, subject: str, permission: str = WRITE_COMMENTS) -> Iterator[Github]:

@@ -57,7 +57,7 @@ class Crypter:
         raw = os.urandom(8)
         crypter = cls(_derive(passphrase, raw), "")
         encoded = base64.b64encode(raw).decode()
-        crypter.salt = f"v1:{encoded}:{crypter._encrypt_text(_CHECK_TEXT)}"
+        crypter.salt = f"v1:{encoded}:{crypter.encrypt_text(_CHECK_TEXT)}"
         return crypter
 
     @classmethod
@@ -93,7 +93,7 @@ class Crypter:
         plaintext = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
         ciphertext = self._ciphertexts.get((urn, plaintext))
         if ciphertext is None:
-            ciphertext = self._ciphertexts[urn, plaintext] = self._encrypt_text(plaintext)
+            ciphertext = self._ciphertexts[urn, plaintext] = self.encrypt_text(plaintext)
         return ciphertext
 
     def decrypt(self, urn: str, ciphertext: str) -> Any:
@@ -118,7 +118,8 @@ class Crypter:
                 "passphrase"
             ) from error
 
-    def _encrypt_text(self, plaintext: str) -> str:
+    def encrypt_text(self, plaintext: str) -> str:
+        """Encrypt a secure configuration value, or a value that is already encoded as JSON."""
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, plaintext.encode(), None)
         return f"v1:{base64.b64encode(nonce).decode()}:{base64.b64encode(sealed).decode()}"

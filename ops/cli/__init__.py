@@ -60,6 +60,7 @@ COMMANDS = {
         "adopt": "setup",
         "plan-keys": "setup",
         "keys": "keys",
+        "rotate": "rotate",
     },
     "Local Scaleway": {"local": "local"},
 }

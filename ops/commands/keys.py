@@ -127,10 +127,13 @@ def revoke(directory: Path | None, name: str, access_key: str, *, yes: bool) -> 
     return ExitCode.OK
 
 
-def store(directory: Path | None, name: str, options: Options, *, rotate: bool) -> ExitCode:
+def store(
+    directory: Path | None, name: str, options: Options, *, rotate: bool, environment: str | None = None
+) -> ExitCode:
     """Create missing keys, store them in Secret Manager, and delete the keys that are no longer stored there.
 
-    ``rotate`` replaces every key. Raises OpsError; keys stored before an error are kept, so a rerun can continue.
+    ``rotate`` replaces every key; ``environment`` limits this to one environment. Raises OpsError; keys stored before
+    an error are kept, so a rerun can continue.
     """
     session = Session.open(directory, name, EngineChoice.AUTO)
     foundation_settings(session.stack)
@@ -140,7 +143,7 @@ def store(directory: Path | None, name: str, options: Options, *, rotate: bool) 
             session.stack, process_environment(), session.environ, print_step, rotate=rotate
         ) as secrets,
     ):
-        secrets.store()
+        secrets.store(environment)
     return ExitCode.OK
 
 

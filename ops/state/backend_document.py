@@ -37,6 +37,9 @@ class BackendDocument(BaseModel):
 
     backend_url: SecretStr = Field(description="Value of `PULUMI_BACKEND_URL`; for a database, it contains the login.")
     passphrase: SecretStr = Field(description="Passphrase for the secrets in the state.")
+    next_passphrase: SecretStr = Field(
+        default=SecretStr(""), description="The new passphrase while `snu rotate passphrase` is encrypting the states."
+    )
     access_key: str = Field(
         default="", description="An application's access key; without one, the user's key is used to access a bucket."
     )
@@ -92,6 +95,7 @@ class BackendDocument(BaseModel):
         values = {
             "backendUrl": self.url,
             "passphrase": self.passphrase.get_secret_value(),
+            "nextPassphrase": self.next_passphrase.get_secret_value(),
             "accessKey": self.access_key,
             "secretKey": self.secret_key.get_secret_value(),
             "certificate": self.certificate,

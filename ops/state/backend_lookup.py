@@ -70,6 +70,7 @@ def variables_of(
             return {}
         _, document = found
         _refuse_other_backend(stack, environ, document.address)
+        _refuse_rotation(stack, document)
         return connect(stack, environ, document, _own_key(account, document))
     finally:
         account.close()
@@ -126,6 +127,15 @@ def _unknown(stack: Stack, backend: StateBackend) -> OpsError:
         "read it.",
         ExitCode.ENVIRONMENT,
     )
+
+
+def _refuse_rotation(stack: Stack, document: BackendDocument) -> None:
+    if document.next_passphrase.get_secret_value():
+        raise OpsError(
+            f"The passphrase of {stack.name} is being replaced, or `snu rotate passphrase` was interrupted. Nothing "
+            f"was changed. If it is not running, continue it: scripts/snu rotate passphrase {stack.name}",
+            ExitCode.INTERRUPTED,
+        )
 
 
 def _refuse_other_backend(stack: Stack, environ: Mapping[str, str], address: str) -> None:

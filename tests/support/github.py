@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from nacl.public import PrivateKey, SealedBox
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
@@ -75,6 +77,10 @@ class FakeGitHub(FakeServer):
         self.environments: dict[str, set[str]] = {}
         """Deployment environments, with the names of their secrets."""
         self.may_read_secrets = True
+        self.key = PrivateKey.generate()
+        """Secrets are encrypted for it."""
+        self.secrets: dict[tuple[str, str], str] = {}
+        """Values that were set, by environment and name."""
         self.settings: dict[str, Any] = {"allow_merge_commit": True}
         """Of the repository."""
         self.documents: dict[str, Any] = {}
@@ -94,6 +100,8 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/environments", methods=["GET"], endpoint=self._list_environments),
                 Rule(f"{_REPOSITORY}/environments/<name>", methods=["GET"], endpoint=self._get_environment),
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets", methods=["GET"], endpoint=self._list_secrets),
+                Rule(f"{_REPOSITORY}/environments/<name>/secrets/public-key", endpoint=self._public_key),
+                Rule(f"{_REPOSITORY}/environments/<name>/secrets/<secret>", methods=["PUT"], endpoint=self._set_secret),
                 Rule(f"{_REPOSITORY}/environments/<name>/deployment-branch-policies", endpoint=self._list_policies),
                 Rule(f"{_REPOSITORY}/<any('rules', 'rulesets', 'actions'):kind>/<path:rest>", endpoint=self._other),
                 Rule(f"{_REPOSITORY}/hooks", methods=["GET"], endpoint=self._list_hooks),
@@ -295,8 +303,26 @@ class FakeGitHub(FakeServer):
     def _list_secrets(self, _request: Request, name: str) -> Answer:
         if not self.may_read_secrets:
             return 403, {"message": "Resource not accessible by integration"}
+        if name not in self.environments:
+            return _NOT_FOUND
         found = [{"name": secret} for secret in sorted(self.environments[name])]
         return 200, {"total_count": len(found), "secrets": found}
+
+    def _public_key(self, _request: Request, name: str) -> Answer:
+        if not self.may_read_secrets:
+            return 403, {"message": "Resource not accessible by integration"}
+        return 200, {"key_id": "k", "key": base64.b64encode(bytes(self.key.public_key)).decode()}
+
+    def _set_secret(self, request: Request, name: str, secret: str) -> Answer:
+        asked = request.get_json()
+        if name not in self.environments:
+            return _NOT_FOUND
+        if asked.get("key_id") != "k":
+            return 422, {"message": "Bad request - key_id does not match"}
+        value = SealedBox(self.key).decrypt(base64.b64decode(asked["encrypted_value"]))
+        self.secrets[name, secret] = value.decode()
+        self.environments[name].add(secret)
+        return 201, {}
 
     # --- issues and comments ----------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""Replaces keys and passphrases that are in use. Each rotation can be interrupted anywhere, and is then continued."""
