@@ -40,10 +40,10 @@ def settings(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def plan_keys(subject: DoctorContext) -> Iterator[Finding]:
-    """Every stack file lists planners and appliers."""
+    """The file of every stack that releases deploy to lists planners and appliers."""
     for stack in subject.stacks:
         stack_settings = subject.settings(stack)
-        if not isinstance(stack_settings, MissingRequirement) and stack_settings.plans is None:
+        if isinstance(stack_settings, EnvironmentSettings) and stack_settings.promote_from and not stack_settings.plans:
             yield MissingRequirement(
                 f"{stack.file.name} has no snu:plans, so no plan can be created",
                 f"scripts/snu plan-keys {stack.name} --out DIR",
