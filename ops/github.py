@@ -33,6 +33,7 @@ WRITE_PULL_REQUESTS = (
 )
 WRITE_ISSUES = "`issues: write`"
 READ_ENVIRONMENTS = "the repository permission `environments: read`"
+WRITE_ADMINISTRATION = "the repository permission `administration: write`"
 WRITE_ENVIRONMENTS = "the repository permission `environments: write`"
 READ_ADMINISTRATION = "the repository permission `administration: read`, which a workflow's token never has"
 READ_WEBHOOKS = "the repository permission `webhooks: read`, which a workflow's token never has"
@@ -159,6 +160,18 @@ class GitHub:
         with self._client("environment with", f"the secrets of {environment}", READ_ENVIRONMENTS) as github:
             secrets = github.get_repo(self.repository.name).get_environment(environment).get_secrets()
             return frozenset(secret.name for secret in secrets)
+
+    def resource(self, path: str, subject: str, permission: str = "`metadata: read`") -> Any:
+        """A resource outside the repository, such as ``/users/octocat``. Raises OpsError."""
+        with self._client("object", subject, permission) as github:
+            _, document = github.requester.requestJsonAndCheck("GET", path)
+            return document
+
+    def change(self, method: str, path: str, body: Mapping[str, Any], subject: str, permission: str) -> None:
+        """Create or change a resource of the repository; ``path`` as in ``document``. Raises OpsError."""
+        with self._client("repository with", subject, permission) as github:
+            path = f"/repos/{self.repository}/{path}".rstrip("/")
+            github.requester.requestJsonAndCheck(method, path, input=dict(body))
 
     def set_secret(self, environment: str, name: str, value: str) -> None:
         """Set a secret of an environment. It is encrypted on this machine with GitHub's key. Raises OpsError."""

@@ -51,6 +51,15 @@ def edit(file: Path, change: Callable[[Any], None]) -> bool:
     return True
 
 
+def add_salt(file: Path, salt: str) -> None:
+    """Add ``encryptionsalt`` to a file that has none. Raises OpsError."""
+    text = _read(file)
+    try:
+        file.write_text(f"{text.rstrip()}\nencryptionsalt: {salt}\n", encoding="utf-8")
+    except OSError as error:
+        raise OpsError(f"{file} cannot be written: {error.strerror}", ExitCode.FAILED) from error
+
+
 def edited(text: str, change: Callable[[Any], None]) -> str:
     """The content of a stack's file after applying ``change`` to the mapping under ``config``."""
     from ruamel.yaml import YAML

@@ -56,6 +56,7 @@ COMMANDS = {
         "state": "state",
     },
     "Set up": {
+        "setup": "setup",
         "bootstrap": "setup",
         "adopt": "setup",
         "plan-keys": "setup",

@@ -14,6 +14,54 @@ from ops.exit_codes import ExitCode
 app = top_level()
 
 
+@command(
+    app,
+    examples=[
+        "setup --repo betagouv/service-national-universel",
+        "setup ci stage --repo betagouv/service-national-universel --out ~/snu-keys --apply",
+        "setup --repo betagouv/service-national-universel --reviewer betagouv/snu-owners --apply --yes",
+    ],
+)
+def setup(
+    github: option.GitHub,
+    stacks: Annotated[
+        list[str] | None, option.stacks_argument("all environments on the real Scaleway, with their foundations")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Perform the actions, each after a confirmation.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Directory for private plan keys, outside the checkout.")
+    ] = None,
+    reviewer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reviewer",
+            metavar="NAME",
+            help="User or ORGANIZATION/TEAM who approves deployments to production. Repeatable.",
+        ),
+    ] = None,
+    yes: option.Yes = False,
+    json: option.Json = False,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Set up foundations, plan keys and GitHub, from a clone to a working organization. Without --apply, a dry run.
+
+    Runs the checks of `snu doctor` in order, and shows what fixes each problem. Can be repeated at any time.
+    """
+    from ops.commands import setup as setup_command
+
+    return setup_command.setup(
+        cwd,
+        stacks or [],
+        github.repo,
+        github.api_url,
+        reviewers=reviewer or [],
+        out=out,
+        applies=apply,
+        yes=yes,
+        as_json=json,
+    )
+
+
 @command(app, examples=["bootstrap foundation-stage", "bootstrap foundation-local --yes"])
 def bootstrap(target: option.Target, locking: option.Locking, parallel: option.Parallel = 16) -> ExitCode:
     """Set up a foundation in an empty account, with state storage for it and its environments."""

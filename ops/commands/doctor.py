@@ -26,7 +26,7 @@ from ops.report.factory import printer_for
 from ops.report.text import Line, counted
 from ops.stacks import Stack, find_stack, project_dir, stack_names
 
-_STYLES = {Status.GOOD: "green", Status.WRONG: "red", Status.UNKNOWN: "yellow"}
+STYLES = {Status.GOOD: "green", Status.WRONG: "red", Status.UNKNOWN: "yellow"}
 
 
 def doctor(
@@ -108,7 +108,7 @@ def _table(results: list[CheckResult]) -> Iterator[Line]:
     width = max(len(result.check.subject) for result in results)
     for result in results:
         yield Line.of(
-            (f"{result.status:<7}", _STYLES[result.status]),
+            (f"{result.status:<7}", STYLES[result.status]),
             f"  {result.check.subject:<{width}}  ",
             (result.check.page, "dim"),
         )
@@ -132,7 +132,7 @@ def _summary(stacks: tuple[Stack, ...], results: list[CheckResult]) -> Line:
     counts = Counter(result.status for result in results)
     text = ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
     worst = next(status for status in (Status.WRONG, Status.UNKNOWN, Status.GOOD) if counts[status])
-    return Line.of((f"{names}: {counted(len(results), 'check')}, {text}.", f"bold {_STYLES[worst]}"))
+    return Line.of((f"{names}: {counted(len(results), 'check')}, {text}.", f"bold {STYLES[worst]}"))
 
 
 def github_of(environ: Mapping[str, str], repository: str | None, api_url: str) -> GitHub | None:

@@ -210,26 +210,28 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
             )
 
 
+_PERMISSIONS = "docs/reference/keys.md#what-each-key-gives-access-to"
+_STATE = "docs/how-to/state.md#set-up-an-empty-account"
+_PLAN_KEYS = "docs/how-to/plans.md#keys"
+_ENVIRONMENTS = "docs/how-to/github.md#1-create-the-github-environments"
+_BRANCHES = "docs/how-to/github.md#3-protect-the-branches"
+
 CHECKS: Sequence[Check] = (
     Check("programs", "docs/reference/installation.md#programs", programs),
     Check("stack files", "docs/reference/settings.md", settings),
-    Check("Scaleway key", "docs/reference/keys.md#what-each-key-gives-access-to", access.current_key),
-    Check("permissions", "docs/reference/keys.md#what-each-key-gives-access-to", access.permissions),
+    Check("Scaleway key", _PERMISSIONS, access.current_key),
+    Check("states", _STATE, states),
+    Check("foundations", _STATE, foundations),
+    Check("permissions", _PERMISSIONS, access.permissions),
     Check("expiry of API keys", "docs/how-to/rotate.md#expiry", access.key_expiry),
-    Check("states", "docs/how-to/state.md#set-up-an-empty-account", states),
-    Check("foundations", "docs/how-to/state.md#set-up-an-empty-account", foundations),
     Check("separation", "docs/reference/keys.md#what-scaleway-cannot-separate", separation),
     Check("images", "docs/how-to/releases.md#promote", images),
-    Check("plan keys", "docs/how-to/plans.md#keys", plan_keys),
-    Check("private plan keys", "docs/how-to/plans.md#keys", given_keys),
-    Check("GitHub environments and secrets", "docs/how-to/github.md#1-create-the-github-environments", github_secrets),
-    Check(
-        "GitHub environment rules",
-        "docs/how-to/github.md#1-create-the-github-environments",
-        repository.environment_rules,
-    ),
-    Check("branch rules", "docs/how-to/github.md#3-protect-the-branches", repository.branch_rules),
-    Check("merges", "docs/how-to/github.md#3-protect-the-branches", repository.merges),
+    Check("plan keys", _PLAN_KEYS, plan_keys),
+    Check("private plan keys", _PLAN_KEYS, given_keys),
+    Check("merges", _BRANCHES, repository.merges),
+    Check("GitHub environments and secrets", _ENVIRONMENTS, github_secrets),
+    Check("GitHub environment rules", _ENVIRONMENTS, repository.environment_rules),
+    Check("branch rules", _BRANCHES, repository.branch_rules),
     Check("webhooks", "docs/how-to/github.md#webhooks", repository.webhooks),
 )
 """In the order in which a new organization is set up."""

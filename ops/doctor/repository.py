@@ -107,17 +107,22 @@ def branch_rules(subject: DoctorContext) -> Iterator[Finding]:
         yield UncheckedRequirement("the rules of GitHub's branches", NO_GITHUB)
         return
     for branch in (MAIN, *RELEASE_BRANCHES):
-        try:
-            rules = github.document(f"rules/branches/{branch}?per_page=100", f"the rules of {branch}")
-            if not rules and github.is_protected(branch):
-                why = "it has a classic branch protection rule; only rulesets can be checked"
-                yield UncheckedRequirement(f"the rules of {branch}", why)
-            elif branch == MAIN:
-                yield from _main(rules)
-            else:
-                yield from _release_branch(github, branch, rules, in_workflow=subject.in_workflow)
-        except OpsError as error:
-            yield UncheckedRequirement(f"the rules of {branch}", first_line(error))
+        yield from branch_problems(github, branch, subject)
+
+
+def branch_problems(github: GitHub, branch: str, subject: DoctorContext) -> Iterator[Finding]:
+    """The problems of one branch's rules."""
+    try:
+        rules = github.document(f"rules/branches/{branch}?per_page=100", f"the rules of {branch}")
+        if not rules and github.is_protected(branch):
+            why = "it has a classic branch protection rule; only rulesets can be checked"
+            yield UncheckedRequirement(f"the rules of {branch}", why)
+        elif branch == MAIN:
+            yield from _main(rules)
+        else:
+            yield from _release_branch(github, branch, rules, in_workflow=subject.in_workflow)
+    except OpsError as error:
+        yield UncheckedRequirement(f"the rules of {branch}", first_line(error))
 
 
 def _main(rules: list[dict[str, Any]]) -> Iterator[Finding]:

@@ -127,7 +127,7 @@ class DeployKeyRotation:
     def former(self) -> list[Object]:
         """The keys that the rotation would delete, after it was interrupted or before it starts."""
         existing = self.keys.keys_of(self.application)
-        current = self._stored(existing)
+        current = self._current(existing)
         return [key for access_key, key in existing.items() if access_key != current and not self.keeps_former]
 
     def run(self) -> str:
@@ -136,7 +136,11 @@ class DeployKeyRotation:
         Raises OpsError; the former keys are deleted only after the new one is stored everywhere and works.
         """
         existing = self.keys.keys_of(self.application)
-        current = self._stored(existing)
+        if self.keeps_former:
+            # Otherwise, a later rotation would take this key for the one that replaces all others.
+            for access_key in filter(None, [self._stored(existing)]):
+                self.keys.describe(access_key, naming.HANDED_OUT_KEY)
+        current = self._current(existing)
         if current:
             self.say(f"key {current}", "was stored by an interrupted rotation, which continues")
         else:
@@ -150,6 +154,9 @@ class DeployKeyRotation:
                     self.say(f"key {access_key}", "deleted")
         self.keys.describe(current, naming.HANDED_OUT_KEY)
         return current
+
+    def _current(self, existing: dict[str, Object]) -> str:
+        return "" if self.keeps_former else self._stored(existing)
 
     @staticmethod
     def _stored(existing: dict[str, Object]) -> str:
@@ -171,7 +178,8 @@ class DeployKeyRotation:
                 error.code,
             ) from None
         self.say(f"key {key.access_key}", "works")
-        self.keys.describe(key.access_key, STORED)
+        if not self.keeps_former:
+            self.keys.describe(key.access_key, STORED)
         return key.access_key
 
 

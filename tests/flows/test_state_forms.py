@@ -78,7 +78,7 @@ NOT_READING = {
     ),
     *("local env", "local logs", "local reset", "local start", "local status", "local stop", "logs", "plan-keys"),
     *("keys list", "keys make", "keys revoke", "keys store"),
-    *("rotate deploy-key", "rotate passphrase", "rotate plan-keys", "rotate state"),
+    *("rotate deploy-key", "rotate passphrase", "rotate plan-keys", "rotate state", "setup"),
     *("plan-discard", "promote", "releases", "rollback", "touched", "unlock"),
     *("release check", "release finish", "release publish", "release push"),
 }

@@ -141,17 +141,17 @@ class Deployment:
             keeps_former,
         )  # fmt: skip
 
-    def run(self, left: int | None = None) -> str:
+    def run(self, left: int | None = None, *, keeps_former: bool = False) -> str:
         self.life.left = left
-        return self.rotation().run()
+        return self.rotation(keeps_former=keeps_former).run()
 
 
-@given(st.lists(st.integers(0, 9), max_size=4))
-def test_a_stored_key_always_works_and_is_the_only_one_in_the_end(kills: list[int]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=4))
+def test_a_stored_key_always_works_and_is_the_only_one_in_the_end(kills: list[tuple[int, bool]]) -> None:
     deployment = Deployment()
-    for left in kills:
+    for left, keeps_former in kills:
         with suppress(Killed):
-            deployment.run(left)
+            deployment.run(left, keeps_former=keeps_former)
         for place in deployment.places:
             assert place.stored.access_key in deployment.iam.keys
             assert place.stored.secret_key == f"secret-of-{place.stored.access_key}"
@@ -506,11 +506,12 @@ def test_killed_rotations_of_plan_keys_are_completed(
 ) -> None:
     plans = Plans(tmp_path_factory.mktemp("plans"))
     with pytest.MonkeyPatch.context() as patch:
+        from ops import stack_file
         from ops.plans import keys
         from ops.rotation import plan_keys
 
         patch.setattr(keys, "write_private", dying(keys.write_private, plans.life))
-        patch.setattr(plan_keys, "edit", dying(plan_keys.edit, plans.life))
+        patch.setattr(plan_keys, "edit", dying(stack_file.edit, plans.life))
         patch.setattr(Path, "replace", dying(Path.replace, plans.life))
         finished = False
         for left in kills:

@@ -23,6 +23,7 @@ _NAME = "octo/snu"
 _REPOSITORY = f"/repos/{_NAME}"
 _ANY = re.compile(".*")
 _NOT_FOUND = 404, {"message": "Not Found"}
+_FORBIDDEN = 403, {"message": "Resource not accessible by personal access token"}
 
 Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
 """Status, document and headers."""
@@ -76,6 +77,8 @@ class FakeGitHub(FakeServer):
         self.issues: list[dict[str, Any]] = []
         self.environments: dict[str, set[str]] = {}
         """Deployment environments, with the names of their secrets."""
+        self.may_administer = True
+        """Whether the token may change settings, environments and rulesets."""
         self.may_read_secrets = True
         self.key = PrivateKey.generate()
         """Secrets are encrypted for it."""
@@ -91,6 +94,19 @@ class FakeGitHub(FakeServer):
             [
                 Rule("/user", methods=["GET"], endpoint=self._user),
                 Rule(_REPOSITORY, methods=["GET"], endpoint=self._repository),
+                Rule(_REPOSITORY, methods=["PATCH"], endpoint=self._edit_repository),
+                Rule("/users/<name>", methods=["GET"], endpoint=self._who),
+                Rule("/orgs/octo/teams/<name>", methods=["GET"], endpoint=self._who),
+                Rule(f"{_REPOSITORY}/environments/<name>", methods=["PUT"], endpoint=self._put_environment),
+                Rule(
+                    f"{_REPOSITORY}/environments/<name>/deployment-branch-policies",
+                    methods=["POST"],
+                    endpoint=self._add_policy,
+                ),
+                Rule(f"{_REPOSITORY}/rulesets", methods=["GET"], endpoint=self._list_rulesets),
+                Rule(f"{_REPOSITORY}/rulesets", methods=["POST"], endpoint=self._write_ruleset),
+                Rule(f"{_REPOSITORY}/rulesets/<int:number>", methods=["PUT"], endpoint=self._write_ruleset),
+                Rule(f"{_REPOSITORY}/actions/<path:rest>", methods=["PUT"], endpoint=self._put_actions),
                 Rule(f"{_REPOSITORY}/pulls", methods=["GET"], endpoint=self._list_pulls),
                 Rule(f"{_REPOSITORY}/pulls", methods=["POST"], endpoint=self._open_pull),
                 Rule(f"{_REPOSITORY}/pulls/<int:number>", methods=["GET"], endpoint=self._get_pull),
@@ -102,8 +118,16 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets", methods=["GET"], endpoint=self._list_secrets),
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets/public-key", endpoint=self._public_key),
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets/<secret>", methods=["PUT"], endpoint=self._set_secret),
-                Rule(f"{_REPOSITORY}/environments/<name>/deployment-branch-policies", endpoint=self._list_policies),
-                Rule(f"{_REPOSITORY}/<any('rules', 'rulesets', 'actions'):kind>/<path:rest>", endpoint=self._other),
+                Rule(
+                    f"{_REPOSITORY}/environments/<name>/deployment-branch-policies",
+                    methods=["GET"],
+                    endpoint=self._list_policies,
+                ),
+                Rule(
+                    f"{_REPOSITORY}/<any('rules', 'rulesets', 'actions'):kind>/<path:rest>",
+                    methods=["GET"],
+                    endpoint=self._other,
+                ),
                 Rule(f"{_REPOSITORY}/hooks", methods=["GET"], endpoint=self._list_hooks),
                 Rule(f"{_REPOSITORY}/git/refs", methods=["POST"], endpoint=self._create_reference),
                 Rule(heads, methods=["GET"], endpoint=self._get_reference),
@@ -221,6 +245,58 @@ class FakeGitHub(FakeServer):
         return (
             (found, {"message": "Resource not accessible by integration"}) if isinstance(found, int) else (200, found)
         )
+
+    # --- settings ---------------------------------------------------------------------------------------
+
+    def _edit_repository(self, request: Request) -> Answer:
+        if not self.may_administer:
+            return _FORBIDDEN
+        self.settings |= request.get_json()
+        return 200, self.settings
+
+    def _put_actions(self, request: Request, rest: str) -> Answer:
+        if not self.may_administer:
+            return _FORBIDDEN
+        self.documents[f"actions/{rest}"] = request.get_json()
+        return 204, None
+
+    def _who(self, request: Request, name: str) -> Answer:
+        return (404, {"message": "Not Found"}) if name == "nobody" else (200, {"id": len(name), "name": name})
+
+    def _put_environment(self, request: Request, name: str) -> Answer:
+        """Replaces its rules, as GitHub does."""
+        if not self.may_administer:
+            return _FORBIDDEN
+        asked = request.get_json()
+        reviewers = [{"type": each["type"], "reviewer": {"id": each["id"]}} for each in asked.get("reviewers") or []]
+        self.environments.setdefault(name, set())
+        self.documents[f"environments/{name}"] = {
+            "deployment_branch_policy": asked["deployment_branch_policy"],
+            "protection_rules": [{"type": "required_reviewers", "reviewers": reviewers}] if reviewers else [],
+            "can_admins_bypass": True,
+        }
+        self.documents.setdefault(f"environments/{name}/deployment-branch-policies", {"branch_policies": []})
+        return self._get_environment(request, name)
+
+    def _add_policy(self, request: Request, name: str) -> Answer:
+        found = self.documents[f"environments/{name}/deployment-branch-policies"]["branch_policies"]
+        found.append(request.get_json())
+        return 200, found[-1]
+
+    def _list_rulesets(self, _request: Request) -> Answer:
+        return 200, [each for path, each in self.documents.items() if re.fullmatch(r"rulesets/\d+", path)]
+
+    def _write_ruleset(self, request: Request, number: int | None = None) -> Answer:
+        if not self.may_administer:
+            return _FORBIDDEN
+        asked = request.get_json()
+        number = number or 1 + sum(path.startswith("rulesets/") for path in self.documents)
+        self.documents[f"rulesets/{number}"] = {"id": number, **asked}
+        for reference in asked["conditions"]["ref_name"]["include"]:
+            rules = self.documents.setdefault(f"rules/branches/{reference.removeprefix('refs/heads/')}", [])
+            rules[:] = [rule for rule in rules if rule["ruleset_id"] != number]
+            rules += [{**rule, "ruleset_id": number} for rule in asked["rules"]]
+        return 201, self.documents[f"rulesets/{number}"]
 
     # --- pull requests ----------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""Sets up an organization: the checks of ``snu doctor`` as steps, with the actions that fix what they find."""
