@@ -18,6 +18,7 @@ from benchmarks import (
     components,
     coverage,
     diff,
+    doctor,
     drift,
     images,
     local,
@@ -53,6 +54,7 @@ BENCHMARKS = {
     "api": Benchmark(api.run, "the local Scaleway beside moto's server"),
     "stage": Benchmark(stage.run, "the stack stage with the embedded engine, the Pulumi CLI and Terraform"),
     "diff": Benchmark(diff.run, "`snu diff` of all stacks beside one preview"),
+    "doctor": Benchmark(doctor.run, "requests to Scaleway and GitHub that `snu doctor` and `status` make", rounds=1),
     "drift": Benchmark(drift.run, "`snu drift` beside previews with a refresh"),
     "plan": Benchmark(plan.run, "plan and apply beside preview and up"),
     "policies": Benchmark(

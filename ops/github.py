@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from infra.loopback import is_loopback
 from ops.errors import OpsError
@@ -156,10 +156,14 @@ class GitHub:
             return frozenset(each.name for each in github.get_repo(self.repository.name).get_environments())
 
     def secret_names(self, environment: str) -> frozenset[str]:
-        """The names of an environment's secrets; GitHub never returns their values. Raises OpsError."""
+        """The names of an environment's secrets, of which it can have 100; GitHub never returns their values.
+
+        Raises OpsError.
+        """
+        path = f"/repos/{self.repository}/environments/{quote(environment, safe='')}/secrets?per_page=100"
         with self._client("environment with", f"the secrets of {environment}", READ_ENVIRONMENTS) as github:
-            secrets = github.get_repo(self.repository.name).get_environment(environment).get_secrets()
-            return frozenset(secret.name for secret in secrets)
+            _, document = github.requester.requestJsonAndCheck("GET", path)
+            return frozenset(secret["name"] for secret in document["secrets"])
 
     def resource(self, path: str, subject: str, permission: str = "`metadata: read`") -> Any:
         """A resource outside the repository, such as ``/users/octocat``. Raises OpsError."""

@@ -51,9 +51,10 @@ def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
         required = required_environments(subject)
     except OpsError:
         return  # reported by the check of secrets
+    if not required:
+        return
     if github is None:
-        if required:
-            yield UncheckedRequirement(rules, NO_GITHUB)
+        yield UncheckedRequirement(rules, NO_GITHUB)
         return
     try:
         existing = github.environments()

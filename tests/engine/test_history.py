@@ -145,7 +145,7 @@ def test_secure_values_stay_encrypted(stack: Stack) -> None:
     assert checkpoint.salt is not None
     from pulumi_state.passphrase import Crypter
 
-    secure = Crypter.open("fake", checkpoint.salt)._encrypt_text("hush-hush")
+    secure = Crypter.open("fake", checkpoint.salt).encrypt_text("hush-hush")
     stack.write({"small:word": {"secure": secure}}, encryptionsalt=checkpoint.salt)
     assert stack.up().ok
     (latest, _) = stack.history()
