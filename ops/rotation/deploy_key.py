@@ -25,9 +25,9 @@ from ops.scaleway.client import Client, Object, ScalewayError
 from ops.scaleway.profile import Profile
 from ops.state.backend_document import KeyPair
 
-STORING = "Made with snu rotate: not stored everywhere yet"
+STORING = "Made by a key rotation: not stored everywhere yet"
 """The description of a key whose secret half may be lost."""
-STORED = "Made with snu rotate: stored, and replaces the other keys"
+STORED = "Made by a key rotation: stored, and replaces the other keys"
 """The description of a key that is in use, while the former keys still exist."""
 _ATTEMPTS = 30
 _ATTEMPT_SECONDS = 2.0

@@ -38,7 +38,7 @@ class BackendDocument(BaseModel):
     backend_url: SecretStr = Field(description="Value of `PULUMI_BACKEND_URL`; for a database, it contains the login.")
     passphrase: SecretStr = Field(description="Passphrase for the secrets in the state.")
     next_passphrase: SecretStr = Field(
-        default=SecretStr(""), description="The new passphrase while `snu rotate passphrase` is encrypting the states."
+        default=SecretStr(""), description="The new passphrase while the states are being encrypted with it."
     )
     access_key: str = Field(
         default="", description="An application's access key; without one, the user's key is used to access a bucket."

@@ -132,7 +132,7 @@ def _unknown(stack: Stack, backend: StateBackend) -> OpsError:
 def _refuse_rotation(stack: Stack, document: BackendDocument) -> None:
     if document.next_passphrase.get_secret_value():
         raise OpsError(
-            f"The passphrase of {stack.name} is being replaced, or `snu rotate passphrase` was interrupted. Nothing "
+            f"The passphrase of {stack.name} is being replaced, or its replacement was interrupted. Nothing "
             f"was changed. If it is not running, continue it: scripts/snu rotate passphrase {stack.name}",
             ExitCode.INTERRUPTED,
         )
