@@ -18,7 +18,6 @@ from benchmarks import (
     components,
     coverage,
     diff,
-    doctor,
     drift,
     images,
     local,
@@ -54,7 +53,6 @@ BENCHMARKS = {
     "api": Benchmark(api.run, "the local Scaleway beside moto's server"),
     "stage": Benchmark(stage.run, "the stack stage with the embedded engine, the Pulumi CLI and Terraform"),
     "diff": Benchmark(diff.run, "`snu diff` of all stacks beside one preview"),
-    "doctor": Benchmark(doctor.run, "requests to Scaleway and GitHub that `snu doctor` and `status` make", rounds=1),
     "drift": Benchmark(drift.run, "`snu drift` beside previews with a refresh"),
     "plan": Benchmark(plan.run, "plan and apply beside preview and up"),
     "policies": Benchmark(
@@ -65,7 +63,7 @@ BENCHMARKS = {
     ),
     "start": Benchmark(start.run, "the api started by node alone beside npm, turbo and PM2"),
     "promotion": Benchmark(promotion.run, "bytes that a promotion of one changed app sends beside all"),
-    "requests": Benchmark(requests.run, "requests to Scaleway that commands make", rounds=1),
+    "requests": Benchmark(requests.run, "requests to Scaleway and GitHub that commands make", rounds=1),
     "logs": Benchmark(logs.run, "`snu logs`, and polls of what is new in a container's logs, of many lines beside few"),
     "alerts": Benchmark(alerts.run, "from a crash to its message in Slack, and a flood of crashes"),
     "components": Benchmark(

@@ -1,9 +1,10 @@
-"""Requests to Scaleway that commands make, which do not depend on the machine."""
+"""Requests to Scaleway and GitHub that commands make, which do not depend on the machine."""
 
 from __future__ import annotations
 
 import copy
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,10 @@ from pathlib import Path
 import yaml
 
 from benchmarks.measure import Session
+from ops.doctor import repository, workflow
 from tests.lab.lab import Lab
-from tests.support.environment import clean_environment
+from tests.support.environment import ROOT, clean_environment
+from tests.support.github import TOKEN, FakeGitHub
 from tests.support.stack_yaml import stack_yaml
 
 _OTHER = "other"
@@ -29,6 +32,8 @@ class Command:
     words: str
     typed: str = ""
     """On standard input."""
+    reports: bool = False
+    """Whether the exit code depends on what the command found."""
 
 
 COMMANDS = (
@@ -37,26 +42,37 @@ COMMANDS = (
     Command("secrets set local MONGO_URL --yes", "another-mongo-url"),
     Command("secrets list local"),
     Command("secrets history local"),
+    Command("status", reports=True),
+    Command("doctor local", reports=True),
+    Command("doctor stage", reports=True),
+    Command("doctor stage production", reports=True),
+    Command("doctor ci stage production", reports=True),
 )
 
 
 def run(session: Session) -> None:
-    with _prepared() as lab:
-        print(f"\n{'command':<40}  {'requests':>8}  {'of values':>9}  {'changing':>8}")
+    with _prepared() as lab, _github() as hub:
+        print(f"\n{'command':<36}  {'Scaleway':>8}  {'of values':>9}  {'GitHub':>6}  {'changing':>8}")
         for command in COMMANDS[:1] if session.smoke else COMMANDS:
-            before = len(_requests(lab))
-            _run(lab, command)
-            made = _requests(lab)[before:]
-            values = sum(path.endswith("/access") for _, path in made)
-            changing = sum(method not in ("GET", "HEAD") for method, _ in made)
-            print(f"{command.words:<40}  {len(made):>8}  {values:>9}  {changing:>8}")
-    print("With states on this machine; `list` and `history` read each of a document's newest versions once.")
+            before = len(_requests(lab)), len(hub.requests)
+            _run(lab, command, hub)
+            to_scaleway, to_github = _requests(lab)[before[0] :], hub.requests[before[1] :]
+            values = sum(path.endswith("/access") for _, path in to_scaleway)
+            changing = sum(method not in ("GET", "HEAD") for method, _ in (*to_scaleway, *to_github))
+            print(
+                f"{command.words:<36}  {len(to_scaleway):>8}  {values:>9}  {len(to_github):>6}  {changing:>8}",
+            )
+    print(
+        "With states on this machine. `list` and `history` read each of a document's newest versions once. `doctor` "
+        "checks stacks on the real Scaleway without a key: only on GitHub."
+    )
 
 
 @contextmanager
 def _prepared() -> Iterator[Lab]:
-    """With two environments on one foundation."""
+    """With two environments on one foundation, of which `local` is deployed."""
     with tempfile.TemporaryDirectory(prefix="snu-bench-") as folder, Lab.running(Path(folder) / "project") as lab:
+        shutil.copytree(ROOT / ".github/workflows", lab.project.directory / ".github/workflows", dirs_exist_ok=True)
         lab.project.change(
             "foundation-local",
             lambda config: config["snu:environments"].update(
@@ -66,20 +82,38 @@ def _prepared() -> Iterator[Lab]:
         stack = yaml.safe_load(lab.project.stack_file("local").read_text())
         stack["config"]["snu:environment"]["name"] = _OTHER
         lab.project.stack_file(_OTHER).write_text(stack_yaml(stack))
-        lab.up_ok("foundation-local")
+        for name in ("foundation-local", "local"):
+            lab.up_ok(name)
         yield lab
 
 
-def _run(lab: Lab, command: Command) -> None:
+@contextmanager
+def _github() -> Iterator[FakeGitHub]:
+    """A repository with all environments, and a ruleset for the release branches."""
+    with FakeGitHub() as hub:
+        policy = {"protected_branches": False, "custom_branch_policies": True}
+        for name, each in workflow.environments(ROOT, workflow.all_files(ROOT)).items():
+            branches = [{"name": branch, "type": "branch"} for branch in each.branches or ()]
+            hub.environments[name] = {*each.secrets}
+            hub.documents[f"environments/{name}"] = {"deployment_branch_policy": policy}
+            hub.documents[f"environments/{name}/deployment-branch-policies"] = {"branch_policies": branches}
+        for branch in repository.RELEASE_BRANCHES:
+            hub.documents[f"rules/branches/{branch}"] = [{"type": "update", "ruleset_id": 1}]
+        hub.documents |= {"rules/branches/main": [{"type": "pull_request", "ruleset_id": 2}], "hooks": []}
+        hub.documents |= {"rulesets/1": {"name": "releases", "bypass_actors": []}, "actions/permissions/workflow": {}}
+        yield hub
+
+
+def _run(lab: Lab, command: Command, hub: FakeGitHub) -> None:
     directory = lab.project.directory
     subprocess.run(
         [sys.executable, "-m", "ops", *command.words.split(), "-C", str(directory)],
         cwd=directory,
-        env=clean_environment(),
+        env=clean_environment(GITHUB_TOKEN=TOKEN, GITHUB_API_URL=hub.url, GITHUB_REPOSITORY="octo/snu"),
         input=command.typed,
         text=True,
         stdout=subprocess.DEVNULL,
-        check=True,
+        check=not command.reports,
     )
 
 
