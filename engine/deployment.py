@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.errors import EngineError, ProviderError
 from engine.events import Events, counted
 from engine.goal import Goal
+from engine.hooks import HookError, Hooks
 from engine.journal import Journal
 from engine.plugin import NO_DIFF, Diff, PartialFailureError, Provider
 from engine.update_plan import Constraint, Plan, PlanError
@@ -55,6 +56,8 @@ class Context:
     """The plan that an update must follow, if any."""
     targets: frozenset[str] = frozenset()
     """URNs of the only resources to create, update or delete; empty for all."""
+    hooks: Hooks = field(default_factory=Hooks)
+    """The hooks that the program has registered."""
 
 
 class Deployment:
@@ -186,6 +189,8 @@ class Deployment:
         await self._context.journal.end(changed=resource, save=False)
         if urn in self._components:
             op, old, diff = self._components.pop(urn)
+            if op in ("create", "update"):
+                await self._run_after_hooks(f"After{op.capitalize()}", old, resource)
             self._context.events.step_done(op, old, resource, diff)
 
     def _find_old(self, urn: str, goal: Goal) -> ResourceState | None:
@@ -224,6 +229,7 @@ class Deployment:
             property_dependencies=goal.property_dependencies,
             additional_secret_outputs=goal.additional_secret_outputs,
             ignore_changes=goal.ignore_changes,
+            hooks=goal.hooks,
             created=old.created if old else "",
             modified=old.modified if old else "",
             source_position=goal.source_position,
@@ -349,6 +355,40 @@ class Deployment:
             except PlanError as error:
                 raise self.fail(str(error), resource.urn) from error
 
+    # --- hooks ------------------------------------------------------------------------------------------
+
+    async def _run_hooks(self, kind: str, old: ResourceState | None, new: ResourceState | None) -> None:
+        """Call the hooks of one kind in order. Raises HookError if one fails, unless its errors are only warnings."""
+        resource = new or old
+        if resource is None:
+            return
+        after = kind.startswith("After")
+        for name in resource.hooks.get(kind, ()):
+            hook = self._context.hooks.find(name)
+            if self._context.dry_run and not hook.on_dry_run:
+                continue
+            try:
+                await self._context.hooks.call(
+                    hook,
+                    resource,
+                    new_inputs=new.inputs if new else None,
+                    old_inputs=old.inputs if old else None,
+                    new_outputs=new.outputs if new and after else None,
+                    old_outputs=old.outputs if old else None,
+                )
+            except HookError as error:
+                if not hook.ignore_errors:
+                    raise HookError(f'{"after" if after else "before"} hook "{name}" failed: {error}') from error
+                self._context.events.diagnostic("warning", f'{kind} hook "{name}" failed: {error}', resource.urn)
+
+    async def _run_after_hooks(self, kind: str, old: ResourceState | None, new: ResourceState | None) -> None:
+        """Call hooks after a completed operation. A failure stops the deployment, but the operation has succeeded."""
+        try:
+            await self._run_hooks(kind, old, new)
+        except HookError as error:
+            resource = new or old
+            self.fail(str(error), resource.urn if resource else "")
+
     async def _same(self, old: ResourceState, new: ResourceState) -> None:
         new.id = old.id
         new.outputs = old.outputs
@@ -366,6 +406,7 @@ class Deployment:
         self, provider: Provider | None, new: ResourceState, replaced: ResourceState | None = None
     ) -> None:
         """Create a resource; ``replaced`` is the old resource, which stays in the state until it is deleted."""
+        await self._run_hooks("BeforeCreate", None, new)
         journal = self._context.journal
         failure: PartialFailureError | None = None
         if self._context.dry_run:
@@ -394,6 +435,8 @@ class Deployment:
         await journal.end(new, done=new, gone=gone, changed=replaced)
         if failure is not None:
             raise failure
+        if new.custom:
+            await self._run_after_hooks("AfterCreate", None, new)
 
     async def _update(self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff) -> None:
         await self._run_step("update", old, new, diff, lambda: self._do_update(provider, old, new))
@@ -402,6 +445,7 @@ class Deployment:
         journal = self._context.journal
         new.id = old.id
         new.other = old.other
+        await self._run_hooks("BeforeUpdate", old, new)
         if provider is None:
             pass
         elif self._context.dry_run:
@@ -422,6 +466,8 @@ class Deployment:
             new.outputs = new.with_secrets(outputs)
         new.modified = now()
         await journal.end(new, done=new, gone=old)
+        if new.custom:
+            await self._run_after_hooks("AfterUpdate", old, new)
 
     async def _delete(self, op: str, old: ResourceState, *, keep_as_pending: bool = False) -> None:
         if op == "delete" and old.protect:
@@ -435,6 +481,7 @@ class Deployment:
 
     async def _do_delete(self, old: ResourceState, keep_as_pending: bool) -> None:
         journal = self._context.journal
+        await self._run_hooks("BeforeDelete", old, None)
         provider = self._provider_of(old)
         exists = not old.external and not old.pending_replacement
         if provider is not None and exists and not self._context.dry_run:
@@ -449,6 +496,7 @@ class Deployment:
             await journal.end(old, changed=old)
         else:
             await journal.end(old, gone=old)
+        await self._run_after_hooks("AfterDelete", old, None)
 
     async def _replace_before_delete(
         self, provider: Provider | None, old: ResourceState, new: ResourceState, diff: Diff
@@ -556,8 +604,10 @@ class Deployment:
         return new
 
     async def invoke(self, request: ProviderRequest, token: str, arguments: PropertyMap) -> PropertyMap:
-        """Call a package's function. The SDK does not send calls with unknown arguments."""
-        self._check_running()
+        """Call a package's function, even after a failure: a hook that is still running may need the result.
+
+        The SDK does not send calls with unknown arguments.
+        """
         await self._default_provider(request)
         provider = self._context.providers.get(request.package)
         if provider is None:

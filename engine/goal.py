@@ -23,7 +23,6 @@ _UNSUPPORTED = {
     "replace_with": "the replace_with resource option",
     "replacement_trigger": "the replacement_trigger resource option",
     "transforms": "resource transforms",
-    "hooks": "resource hooks",
     "hideDiffs": "the hide_diffs resource option",
     "state_migrations": "state migrations",
     "packageRef": "parameterized packages",
@@ -50,6 +49,8 @@ class Goal:
     ignore_changes: list[str] = field(default_factory=list)
     additional_secret_outputs: list[str] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
+    hooks: dict[str, list[str]] = field(default_factory=dict)
+    """Names of the hooks to call, by kind: ``BeforeCreate``, ``AfterCreate``, …, as in the state."""
     source_position: str = ""
 
 
@@ -85,9 +86,25 @@ def goal_from(request: resource_pb2.RegisterResourceRequest) -> Goal:
         delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
         ignore_changes=list(request.ignoreChanges),
         additional_secret_outputs=list(request.additionalSecretOutputs),
+        hooks=_hooks(request),
         aliases=[*map(_alias, request.aliases), *(Alias(urn=urn) for urn in request.aliasURNs)],
         source_position=_source_position(request),
     )
+
+
+def _hooks(request: resource_pb2.RegisterResourceRequest) -> dict[str, list[str]]:
+    bindings = request.hooks
+    if bindings.on_error:
+        raise UnsupportedError(f"error hooks (requested by {request.name})")
+    kinds = {
+        "BeforeCreate": bindings.before_create,
+        "AfterCreate": bindings.after_create,
+        "BeforeUpdate": bindings.before_update,
+        "AfterUpdate": bindings.after_update,
+        "BeforeDelete": bindings.before_delete,
+        "AfterDelete": bindings.after_delete,
+    }
+    return {kind: list(names) for kind, names in kinds.items() if names}
 
 
 def _alias(alias: alias_pb2.Alias) -> Alias:

@@ -12,6 +12,7 @@ from google.protobuf import empty_pb2
 
 from engine.deployment import Context, Deployment, FailedError
 from engine.goal import Goal, goal_from, provider_request
+from engine.hooks import Hook
 from pulumi_state.errors import PulumiError, UnsupportedError
 from pulumi_state.protocol import engine_pb2, engine_pb2_grpc, provider_pb2, resource_pb2, resource_pb2_grpc
 from pulumi_state.provider import ProviderRequest
@@ -20,8 +21,9 @@ from pulumi_state.values import from_struct, to_struct
 _FEATURES = [
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
 ]
-_LEGACY_FEATURES = {"secrets", "aliasSpecs"}
+_LEGACY_FEATURES = {"secrets", "aliasSpecs", "resourceHooks"}
 _SEVERITIES = {
     engine_pb2.DEBUG: "debug",
     engine_pb2.INFO: "info",
@@ -107,7 +109,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def Invoke(
         self, request: resource_pb2.ResourceInvokeRequest, rpc: Rpc
     ) -> resource_pb2.ResourceInvokeResponse:
-        async with self._reporting_errors(rpc):
+        async with self._reporting_errors(rpc, in_hook=True):
             if request.provider:
                 raise UnsupportedError(f"explicit providers (requested by {request.tok})")
             try:
@@ -136,9 +138,19 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         async with self._reporting_errors(rpc):
             raise UnsupportedError("invoke transforms")
 
-    async def RegisterResourceHook(self, request: Any, rpc: Rpc) -> Any:
+    async def RegisterResourceHook(
+        self, request: resource_pb2.RegisterResourceHookRequest, rpc: Rpc
+    ) -> empty_pb2.Empty:
         async with self._reporting_errors(rpc):
-            raise UnsupportedError("resource hooks")
+            callback = request.callback
+            self._context.hooks.register(
+                Hook(request.name, callback.target, callback.token, request.on_dry_run, request.ignore_errors)
+            )
+        return empty_pb2.Empty()
+
+    async def RegisterErrorHook(self, request: Any, rpc: Rpc) -> Any:
+        async with self._reporting_errors(rpc):
+            raise UnsupportedError("error hooks")
 
     async def RegisterPackage(self, request: Any, rpc: Rpc) -> Any:
         async with self._reporting_errors(rpc):
@@ -150,8 +162,12 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         return empty_pb2.Empty()
 
     @asynccontextmanager
-    async def _reporting_errors(self, rpc: Rpc) -> AsyncIterator[None]:
-        """Report errors as diagnostics and abort the call; the program then exits without reporting another error."""
+    async def _reporting_errors(self, rpc: Rpc, *, in_hook: bool = False) -> AsyncIterator[None]:
+        """Report errors as diagnostics and abort the call; the program then exits without reporting another error.
+
+        Aborts only once running operations have finished, because the program serves their hooks. Does not wait for
+        them if the call may come from a hook (``in_hook``).
+        """
         try:
             yield
         except FailedError:
@@ -162,6 +178,8 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
             self._deployment.fail(f"the embedded engine could not process a request from the program ({error!r})")
         else:
             return
+        if not in_hook:
+            await self._deployment.settle()
         await rpc.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
 
 

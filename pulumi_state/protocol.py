@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pulumi.runtime.proto import (
         alias_pb2,
+        callback_pb2,
+        callback_pb2_grpc,
         engine_pb2,
         engine_pb2_grpc,
         language_pb2,
@@ -29,6 +31,8 @@ else:
         str(Path(folder) / "runtime" / "proto") for folder in find_spec("pulumi").submodule_search_locations
     ]
     alias_pb2 = import_module(f"{_PACKAGE}.alias_pb2")
+    callback_pb2 = import_module(f"{_PACKAGE}.callback_pb2")
+    callback_pb2_grpc = import_module(f"{_PACKAGE}.callback_pb2_grpc")
     engine_pb2 = import_module(f"{_PACKAGE}.engine_pb2")
     engine_pb2_grpc = import_module(f"{_PACKAGE}.engine_pb2_grpc")
     language_pb2 = import_module(f"{_PACKAGE}.language_pb2")
@@ -38,6 +42,8 @@ else:
 
 __all__ = [
     "alias_pb2",
+    "callback_pb2",
+    "callback_pb2_grpc",
     "engine_pb2",
     "engine_pb2_grpc",
     "language_pb2",

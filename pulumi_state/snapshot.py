@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,20 @@ from typing import Any
 from pulumi_state import urn as urns
 from pulumi_state.passphrase import Crypter
 from pulumi_state.values import PropertyMap, carry_secrets, from_checkpoint, make_secret, redact, to_checkpoint, unwrap
+
+HOOKS_FEATURE = "hooks"
+"""The feature of a checkpoint in which a resource has hooks (``pkg/resource/stack/deployment.go``)."""
+SUPPORTED_FEATURES = (HOOKS_FEATURE,)
+SUPPORTED_VERSIONS = (3, 4)
+"""Versions of checkpoints. The CLI writes version 4, with features, for a state that older CLIs cannot read."""
+_HOOKS = "resourceHooks"
+
+
+def checkpoint_format(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the version and features of a checkpoint with these encoded resources."""
+    if any(resource.get(_HOOKS) for resource in resources):
+        return {"version": 4, "features": [HOOKS_FEATURE]}
+    return {"version": 3}
 
 
 def now() -> str:
@@ -42,6 +56,8 @@ class ResourceState:
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
     additional_secret_outputs: list[str] = field(default_factory=list)
     ignore_changes: list[str] = field(default_factory=list)
+    hooks: dict[str, list[str]] = field(default_factory=dict)
+    """Names of the program's hooks by kind, such as ``AfterCreate``."""
     init_errors: list[str] = field(default_factory=list)
     created: str = ""
     modified: str = ""
@@ -97,6 +113,7 @@ _FIELDS: tuple[tuple[str, str, Any], ...] = (
     ("modified", "modified", ""),
     ("source_position", "sourcePosition", ""),
     ("ignore_changes", "ignoreChanges", []),
+    ("hooks", _HOOKS, {}),
 )
 _KNOWN_KEYS = {"urn", "custom", *(key for _, key, _ in _FIELDS)}
 
@@ -200,7 +217,7 @@ class SnapshotEncoder:
             cached = self._encoded[id(resource)] = (resource, text)
         return cached[1]
 
-    def encode(self, stack: str, resources: Iterable[ResourceState], pending: Iterable[PendingOperation]) -> str:
+    def encode(self, stack: str, resources: Collection[ResourceState], pending: Collection[PendingOperation]) -> str:
         """Return the checkpoint file's content; ``stack`` is the full name, ``organization/<project>/<stack>``."""
         listed = ",\n".join(self._resource(resource) for resource in resources)
         operations = ",\n".join(
@@ -214,7 +231,9 @@ class SnapshotEncoder:
             latest += f',\n"resources": [\n{listed}\n]'
         if operations:
             latest += f',\n"pending_operations": [\n{operations}\n]'
+        hooks = [{_HOOKS: resource.hooks} for resource in (*resources, *(each.resource for each in pending))]
+        document_format = json.dumps(checkpoint_format(hooks)).removesuffix("}")
         return (
-            f'{{"version": 3, "checkpoint": {{"stack": {json.dumps(stack)}, '
+            f'{document_format}, "checkpoint": {{"stack": {json.dumps(stack)}, '
             f'"latest": {{{latest},\n"metadata": {{}}}}}}}}\n'
         )

@@ -17,11 +17,15 @@ from pulumi_state.compression import compress, suffix_of
 from pulumi_state.errors import OverwrittenError, StateError
 from pulumi_state.locks import PulumiLock, new_lock, read_locks
 from pulumi_state.passphrase import Crypter
-from pulumi_state.snapshot import PendingOperation, Snapshot, resource_from_json
+from pulumi_state.snapshot import (
+    SUPPORTED_FEATURES,
+    SUPPORTED_VERSIONS,
+    PendingOperation,
+    Snapshot,
+    checkpoint_format,
+    resource_from_json,
+)
 from pulumi_state.store import ABSENT, Chain, ConflictError, Store, StoreError, checkpoints, layout, open_store
-
-_VERSION = 3
-"""Checkpoint version. The CLI writes version 4, with a list of ``features``, for states that older CLIs cannot read."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,13 @@ def parse_checkpoint(content: bytes, name: str) -> dict[str, Any]:
         dict(document["checkpoint"].get("latest") or {})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"the {name} is damaged ({error})") from None
-    if version != _VERSION or features:
-        listed = f" with the features {', '.join(map(str, features))}" if features else ""
+    unsupported = [str(feature) for feature in features if feature not in SUPPORTED_FEATURES]
+    if version not in SUPPORTED_VERSIONS or unsupported:
+        listed = f" with the features {', '.join(unsupported)}" if unsupported else ""
         raise StateError(
-            f"the {name} has version {version}{listed}; this version of snu supports version {_VERSION} without "
-            "features. Use the Pulumi CLI for this stack, or a newer version of snu"
+            f"the {name} has version {version}{listed}; this version of snu supports versions "
+            f"{' and '.join(map(str, SUPPORTED_VERSIONS))} with the features {', '.join(SUPPORTED_FEATURES)}. Use the "
+            "Pulumi CLI for this stack, or a newer version of snu"
         )
     return document
 
@@ -169,9 +175,12 @@ class StateFile:
 
     def write_latest(self, latest: Mapping[str, Any]) -> None:
         """Replace the deployment in the checkpoint that was read; otherwise the same as ``write``."""
-        new: dict[str, Any] = {"version": 3, "checkpoint": {"stack": self.full_name}}
-        document = json.loads(self._content) if self._content else new
-        document["checkpoint"]["latest"] = latest
+        checkpoint = json.loads(self._content)["checkpoint"] if self._content else {"stack": self.full_name}
+        pending = [operation["resource"] for operation in latest.get("pending_operations") or ()]
+        document = {
+            **checkpoint_format([*(latest.get("resources") or ()), *pending]),
+            "checkpoint": {**checkpoint, "latest": latest},
+        }
         self.write(json.dumps(document, ensure_ascii=False))
 
     def add_history(self, update: Mapping[str, Any]) -> None:

@@ -40,6 +40,7 @@ _TYPES: dict[str, ResourceType] = {type_.token: type_ for product in _PRODUCTS f
 KNOWN_TYPES = frozenset(_TYPES)
 """Supported resource types; any other type raises UnsupportedError."""
 _FUNCTIONS = {
+    "scaleway:containers/getContainer:getContainer": containers.get_container,
     "scaleway:observability/getSource:getSource": cockpit.get_source,
     "scaleway:secrets/getSecret:getSecret": secret_manager.get_secret,
     "scaleway:secrets/getVersion:getVersion": secret_manager.get_version,

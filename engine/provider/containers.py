@@ -7,6 +7,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from engine.errors import EngineError
 from engine.plugin import ADD, DELETE, UPDATE, Diff
 from engine.provider.client import ApiError, Client
 from engine.provider.fields import (
@@ -20,6 +21,7 @@ from engine.provider.fields import (
     write_duration,
 )
 from engine.provider.resource import ORGANIZATION, PROJECT, Object, ResourceType
+from pulumi_state.errors import UnsupportedError
 from pulumi_state.values import UNKNOWN, PropertyMap, Secret, make_secret, unwrap
 
 _HASH_PREFIX = "$argon2id$"
@@ -279,4 +281,22 @@ class Domain(ResourceType):
         return await super().create(client, news)
 
 
-TYPES = (Namespace(), Container(), Domain())
+async def get_container(client: Client, arguments: PropertyMap) -> PropertyMap:
+    """Implement ``scaleway:containers/getContainer:getContainer``: return a container by ID.
+
+    Raises EngineError if the container does not exist, and UnsupportedError for a lookup by name.
+    """
+    container_id = str(unwrap(arguments).get("containerId") or "")
+    if not container_id:
+        raise UnsupportedError("looking up a container by its name")
+    region, _, bare = container_id.rpartition("/")
+    resource_id = f"{region or client.region}/{bare}"
+    try:
+        found = await _CONTAINER.fetch(client, resource_id, {})
+    except ApiError as error:
+        raise EngineError(f"the container {container_id} cannot be read: {error}") from error
+    return {**_CONTAINER.outputs(client, resource_id, found, {}), "id": resource_id, "containerId": resource_id}
+
+
+_CONTAINER = Container()
+TYPES = (Namespace(), _CONTAINER, Domain())

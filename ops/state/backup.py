@@ -14,6 +14,7 @@ from ops.exit_codes import ExitCode
 from ops.process_environment import process_environment
 from pulumi_state.errors import StateError
 from pulumi_state.history import who_runs
+from pulumi_state.snapshot import SUPPORTED_VERSIONS
 from pulumi_state.state_file import parse_checkpoint
 from pulumi_state.store import Store, checkpoints, layout
 from pulumi_state.urn import ROOT_STACK_TYPE
@@ -65,7 +66,7 @@ class Backup:
         """Parse a file's content; ``source`` is its name in errors. Raises OpsError if it is not a backup."""
         try:
             document = json.loads(content)
-            if document["format"] != _FORMAT or document["checkpoint"]["version"] != 3:
+            if document["format"] != _FORMAT or document["checkpoint"]["version"] not in SUPPORTED_VERSIONS:
                 raise ValueError("unknown format")
             project, stack, address, time, who = (
                 str(document[key]) for key in ("project", "stack", "address", "time", "who")

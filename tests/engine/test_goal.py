@@ -27,7 +27,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "retain": ({"retainOnDelete": True}, "retain_on_delete"),
     "deleted with": ({"deletedWith": "urn:pulumi:a::b::c::d"}, "deleted_with"),
     "transforms": ({"transforms": [callback_pb2.Callback(target="t", token="k")]}, "transforms"),
-    "hooks": ({"hooks": Request.ResourceHooksBinding(before_create=["h"])}, "hooks"),
+    "error hooks": ({"hooks": Request.ResourceHooksBinding(on_error=["h"])}, "error hooks"),
     "package": ({"packageRef": "p"}, "parameterized packages"),
     "checksums": ({"pluginChecksums": {"linux": b"1"}}, "plugin checksums"),
     "provider": ({"provider": "urn:pulumi:a::b::pulumi:providers:scaleway::mine::1"}, "explicit providers"),
@@ -60,6 +60,11 @@ def test_features_of_newer_sdks(name: str, value: Any, named: str) -> None:
 def test_an_explicit_provider_resource_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="explicit providers"):
         goal_from(Request(type="pulumi:providers:scaleway", name="mine", custom=True))
+
+
+def test_hooks_have_the_kinds_of_the_state() -> None:
+    bindings = Request.ResourceHooksBinding(after_create=["a", "b"], before_delete=["c"])
+    assert goal_from(request(hooks=bindings)).hooks == {"AfterCreate": ["a", "b"], "BeforeDelete": ["c"]}
 
 
 def test_disabled_options_do_not_request_the_feature() -> None:

@@ -105,8 +105,8 @@ def test_a_file_that_is_not_text(file: FileInFolder) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"version": 4}, "version 4"),
-        ({"features": ["hooks"]}, "hooks"),
+        ({"version": 5}, "version 5; this version of snu supports versions 3 and 4 with the features hooks"),
+        ({"version": 4, "features": ["hooks", "views"]}, "version 4 with the features views;"),
         ({"checkpoint": {"latest": {"secrets_providers": {"type": "cloud"}}}}, "secrets provider cloud;"),
     ],
 )
@@ -257,3 +257,16 @@ def test_a_write_without_an_answer_is_no_change_by_another_run(
             file.write("two")
     file.write("three")
     assert file.path.read_text() == "three"
+
+
+def test_a_state_with_hooks_is_written_as_the_cli_does(file: FileInFolder) -> None:
+    plain = {"urn": "urn:pulumi:local::snu::a:b:C::d", "type": "a:b:C", "custom": False}
+    hooked = {**plain, "resourceHooks": {"AfterCreate": ["h"]}}
+    for resource, expected in ((hooked, (4, ["hooks"])), (plain, (3, None))):
+        file.write_latest({"resources": [resource]})
+        document = json.loads(file.path.read_text())
+        assert (document["version"], document.get("features")) == expected
+        checkpoint = file.read()
+        assert checkpoint is not None
+        (read,) = checkpoint.snapshot(Crypter(bytes(32), "")).resources
+        assert read.hooks == resource.get("resourceHooks", {})
