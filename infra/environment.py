@@ -152,6 +152,7 @@ class _Parts:
                 host=app.host,
                 zone=self._zone if in_zone else None,
                 record=naming.record(app.host, zone) if zone and app.host and in_zone else None,
+                hint=f"To show its log: scripts/snu logs {name} --stack {pulumi.get_stack()}",
             ),
             self._opts(app),
         )

@@ -98,6 +98,8 @@ def _containers(states: Collection[Mapping[str, Any]]) -> list[Container]:
                     )
                 ),
                 public=_value(state, "privacy") != "private",
+                status=_value(state, "status") or "unknown",
+                error_message=_value(state, "errorMessage"),
                 app=name_of(str(state.get("parent") or "")),
             )
     return sorted(found.values(), key=lambda container: container.name)

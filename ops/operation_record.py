@@ -19,8 +19,8 @@ _REDUNDANT = ("digest: ", "error: ")
 """Prefixes of build output to leave out: BuildKit's step digests, and errors that the resource also reports."""
 
 
-_AFTER_FAILURE = "Resource monitor has terminated"
-"""Prefix of the CLI's message about registrations that are rejected because of an earlier failure."""
+_AFTER_FAILURE = ("Resource monitor has terminated", "update failed")
+"""Prefixes of the CLI's messages that only follow from an earlier failure, such as about rejected registrations."""
 _AFTER_CANCEL = re.compile(r"(preview|update|refresh|destroy) cancell?ed|cancelled: .*")
 
 

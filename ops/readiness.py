@@ -9,21 +9,25 @@ from collections.abc import Iterable
 from infra.settings import EnvironmentSettings
 from ops.containers import GONE, NO_ANSWER, Api, Container, containers_in, domains_in, wait_until_settled
 from ops.durations import shown
+from ops.engines.base import Result
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.external_changes import redeploy_remedy
 from ops.operation_record import OperationRecord
+from ops.report.base import Display
 from ops.report.factory import printer_for
+from ops.report.operation_styles import style_of
 from ops.report.progress import Progress, progress_for, spinner_for
 from ops.report.text import Line, counted, safe
 from ops.scaleway.catalogue import CONTAINER
 from ops.scaleway.client import concurrent_map
-from ops.session import Session
+from ops.session import Options, Session
 from ops.stacks import Stack, settings_of
 
 _VERSION_SECONDS = 60.0
 _LOG_LINES = 10
 _SHOWN_CHARACTERS = 1_000
+_MOST_NAMED = 20
 _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
 
@@ -60,6 +64,38 @@ def require_ready(session: Session, containers: list[Container], wait_seconds: f
     if problems:
         reports = [text + _last_lines(session, container) for container, text in problems.items()]
         raise OpsError("\n".join([*reports, *_next_steps(stack, problems)]), ExitCode.CONTAINERS)
+
+
+def container_problems(stack: Stack, record: OperationRecord) -> tuple[list[str], list[str]]:
+    """The containers that an operation found in a failed state, and the next steps. Sends no requests to Scaleway."""
+    failed = [container for container in containers_in(record) if container.failed]
+    return [_problem(each, 0.0) + _last_lines(stack, each) for each in failed], _next_steps(stack, failed)
+
+
+def run_update(session: Session, options: Options, display: Display, planned: OperationRecord) -> Result:
+    """Run an update that was previewed as ``planned``.
+
+    Raises OpsError, which lists failed containers and what was not started, if it does not succeed.
+    """
+    try:
+        return session.run(session.engine.up, options, display)
+    except OpsError as error:
+        if error.code is not ExitCode.FAILED:
+            raise
+        raise _failed_update(session.stack, planned, display.record, error) from error
+
+
+def _failed_update(stack: Stack, planned: OperationRecord, record: OperationRecord, error: OpsError) -> OpsError:
+    problems, next_steps = container_problems(stack, record)
+    lines = [str(error), *problems]
+    if not_started := [
+        f"  {style_of(item.step.op).plan} {item.step.name}"
+        for key, item in planned.steps.items()
+        if key not in record.steps and item.step.is_operation and not item.refreshed
+    ]:
+        more = len(not_started) - _MOST_NAMED
+        lines += ["Not started:", *not_started[:_MOST_NAMED], *([f"  and {more} more"] if more > 0 else [])]
+    return OpsError("\n".join([*lines, *next_steps]), ExitCode.CONTAINERS if problems else error.code)
 
 
 def _waiting(waiting: list[Container]) -> str:

@@ -89,6 +89,7 @@ class Previewed(NamedTuple):
     result: Result
     external_changes: list[Finding]
     """Changes made outside updates."""
+    record: OperationRecord
 
 
 @dataclass(frozen=True)
@@ -395,8 +396,8 @@ class Session:
                 restore_secret(client, each)
                 printer_for(sys.stdout).print([Line.of(f"Restored {each.name}.")])
 
-    def check_update(self, options: Options) -> list[Finding]:
-        """Check an update that runs without a preview; returns the changes made outside updates.
+    def check_update(self, options: Options) -> Previewed:
+        """Check an update by a preview that is not shown, except for the changes made outside updates.
 
         Raises OpsError if the update would violate a policy or cannot succeed.
         """
@@ -404,7 +405,7 @@ class Session:
         with progress_for(sys.stdout) as progress:
             progress(f"Checking {self.stack.name}")
             try:
-                self.run(self.engine.preview, options, display)
+                result = self.run(self.engine.preview, options, display)
             except OpsError:
                 printer_for(sys.stdout).print(all_diagnostic_lines(display.record))
                 raise
@@ -413,7 +414,7 @@ class Session:
         self.refuse_infeasible(display.record)
         refuse_to_disconnect(self.stack, display.record)
         refuse_violations(self.stack, policy_result)
-        return findings
+        return Previewed(result, findings, display.record)
 
     def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Previewed:
         """Preview an update, and show it.
@@ -450,4 +451,4 @@ class Session:
         if binding:
             refuse_to_disconnect(self.stack, display.record)
             refuse_violations(self.stack, policy_result)
-        return Previewed(result, findings)
+        return Previewed(result, findings, display.record)

@@ -87,6 +87,11 @@ class Step:
     def is_change(self) -> bool:
         return self.op not in _UNCHANGED
 
+    @property
+    def is_operation(self) -> bool:
+        """Whether it changes a live resource; a replacement counts once."""
+        return self.is_change and self.is_custom and not self.is_replacement_part
+
 
 def name_of(urn: str) -> str:
     """The resource's name in a URN."""

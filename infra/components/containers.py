@@ -9,6 +9,7 @@ from pulumiverse_scaleway import containers, domain
 
 from . import defaults
 from .component import Component
+from .health import ContainerHealth
 
 _BYTES_PER_MEGABYTE = 1_000_000
 _RECORD_TTL = 3600
@@ -73,10 +74,14 @@ class ContainerAppArgs(TypedDict):
     """DNS zone in which the host gets a record. If unset, records are managed elsewhere."""
     record: NotRequired[str | None]
     """Name of the host's record, relative to the zone. Required with `zone`."""
+    hint: NotRequired[str | None]
+    """Text added to the message about a container that does not become ready, such as how to show its log."""
 
 
 class ContainerApp(Component):
     """A container with its host name and DNS record.
+
+    An update fails if the container does not become ready, or is in error even though nothing changes.
 
     Children:
 
@@ -89,6 +94,8 @@ class ContainerApp(Component):
     """Id of the container."""
     endpoint: pulumi.Output[str]
     """Public endpoint of the container: `https://…`."""
+    status: pulumi.Output[str]
+    """Status of the container: `ready` after a successful update."""
 
     _former_type = "snu:containers:ContainerApp"
 
@@ -99,6 +106,7 @@ class ContainerApp(Component):
             raise pulumi.RunError(f"{name}: zone and record must be set together")
         super().__init__(name, opts)
         threshold = args.get("concurrency", defaults.CONCURRENCY)
+        health = ContainerHealth(name, self, args.get("hint"))
         container = containers.Container(
             f"{name}-container",
             name=args["container_name"],
@@ -122,7 +130,7 @@ class ContainerApp(Component):
             secret_environment_variables=args.get("secret_variables") or None,
             liveness_probe=_liveness(args.get("liveness_probe")),
             startup_probe=_startup(args.get("startup_probe")),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=health.hooks),
         )
         self.container_id = container.id
         self.endpoint = container.public_endpoint
@@ -138,6 +146,8 @@ class ContainerApp(Component):
                     parent=self, depends_on=[record] if record else [], delete_before_replace=True
                 ),
             )
+        # Not registered: an update would fail before other resources are up to date.
+        self.status = health.check(container)
         self.register_outputs({"containerId": self.container_id, "endpoint": self.endpoint})
 
     def _record(self, name: str, zone: pulumi.Input[str], record_name: str) -> domain.Record:

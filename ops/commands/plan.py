@@ -267,7 +267,7 @@ def _apply(session: Session, plan: Plan, ledger: Ledger, options: Options) -> Ex
         outcome = ApplyOutcome.APPLIED
     except OpsError as error:
         if error.code is ExitCode.FAILED:
-            raise _stopped(plan, display.record, error) from error
+            raise _stopped(session.stack, plan, display.record, error) from error
         raise
     finally:
         ledger.end(plan, begun, outcome)
@@ -295,8 +295,10 @@ def _engine_plan(plan: Plan) -> Iterator[Path]:
         yield path
 
 
-def _stopped(plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
+def _stopped(stack: Stack, plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
     """The error for an incomplete apply, listing what was done and what was not."""
+    from ops.readiness import container_problems
+
     failed = any(item.failed for item in record.steps.values())
     by_plan = not failed and any(text in each.message for each in record.diagnostics for text in _NOT_IN_PLAN)
     done = {
@@ -304,10 +306,9 @@ def _stopped(plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
         for item in record.steps.values()
         if item.ended is not None and not item.failed and item.step.is_change
     }
-    planned = [
-        step for step in plan.parsed_steps() if step.is_change and step.is_custom and not step.is_replacement_part
-    ]
-    lines = [str(error)]
+    planned = [step for step in plan.parsed_steps() if step.is_operation]
+    problems, next_steps = container_problems(stack, record)
+    lines = [str(error), *problems]
     if by_plan:
         lines = [f"{plan.stack}: stopped before an operation that is not in the plan; see above."]
     for title, expected in (("Done", True), ("Not done", False)):
@@ -317,6 +318,8 @@ def _stopped(plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
             if ((step.urn, step.op) in done) is expected
         ]
         lines += [f"{title}:", *(listed or ["  nothing"])]
+    lines += next_steps
     preview = f"scripts/snu preview {plan.stack} --refresh"
     lines.append(f"This plan cannot be applied again. Check the stack with `{preview}`, then plan again.")
-    return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else ExitCode.FAILED)
+    code = ExitCode.CONTAINERS if problems else ExitCode.FAILED
+    return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else code)

@@ -61,21 +61,22 @@ def bring_up(session: Session, options: Options) -> ExitCode:
     stack = session.stack
     session.require_complete()
     if options.skip_preview:
-        findings = session.check_update(options)
+        previewed = session.check_update(options)
         start_ahead(stack.project_dir, session.environ)
     else:
-        previewed, findings = session.preview(options, binding=True)
-        changed = has_changes(previewed.changes) or any(each.kind is FindingKind.SCHEDULED for each in findings)
+        previewed = session.preview(options, binding=True)
+        restores = any(each.kind is FindingKind.SCHEDULED for each in previewed.external_changes)
+        changed = has_changes(previewed.result.changes) or restores
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
         start_ahead(stack.project_dir, session.environ)
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
-    session.restore_secrets(findings)
+    session.restore_secrets(previewed.external_changes)
     display = display_for(sys.stdout, session.title("Updating"), preview=False, properties=options.skip_preview)
-    result = session.run(session.engine.up, options, display)
-    from ops.readiness import check_containers
+    from ops.readiness import check_containers, run_update
 
+    result = run_update(session, options, display, previewed.record)
     record = display.record.only(options.targets) if options.targets else display.record
     check_containers(session, record, options.wait_seconds, check_urls=options.check_urls)
     return ExitCode.CHANGES if options.expect_no_changes and has_changes(result.changes) else ExitCode.OK

@@ -14,7 +14,7 @@ from ops.local_port import config_file
 from ops.previews import metadata
 from ops.previews.inventory import RecordedState, state_of
 from ops.previews.parent import Parent
-from ops.readiness import check_containers
+from ops.readiness import check_containers, run_update
 from ops.recovery.run import needs_recovery, recover_locked
 from ops.report.factory import display_for
 from ops.report.text import counted
@@ -49,9 +49,9 @@ class PreviewStack:
 
     def up(self, options: Options) -> None:
         """Refresh, apply, and check the containers. Raises OpsError on failure, including policy violations."""
-        self.session.check_update(options)
+        checked = self.session.check_update(options)
         display = display_for(sys.stdout, self.session.title("Updating"), preview=False)
-        self.session.run(self.session.engine.up, options, display)
+        run_update(self.session, options, display, checked.record)
         write_file(self.parent, self.name)  # with the state's new salt, which plain `pulumi` reads from the file
         check_containers(
             self.session,

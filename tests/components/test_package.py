@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,20 @@ def test_every_component_is_constructed(tmp_path: Path) -> None:
         assert "not-a-real-token" not in text
         again = small.run(partial(operations.preview, run_program=program))
         assert (again.ok, again.steps()) == (True, {})
+        _break_container(Lab(small.cloud), "it listens on no port")
+        failed = small.run(lambda request: operations.up(replace(request, refresh=True), program))
+        assert not failed.ok
+        assert any("container api is in error: it listens on no port" in each for each in failed.errors()), (
+            failed.errors()
+        )
     finally:
         small.cloud.stop_cloud()
+
+
+def _break_container(lab: Lab, message: str) -> None:
+    (container,) = lab.resources("containers.container")
+    status = {"kind": "containers.container", "id": container["id"], "status": "error", "error_message": message}
+    lab.ask("POST", "/_local/status", status)
 
 
 _APP = {

@@ -63,7 +63,7 @@ def test_a_container_in_error_fails_the_run_with_its_message(lab: Lab) -> None:
     """On its creation and on an update. It stays in error until it is deployed again: here with a fixed image."""
     lab.fault("container_error", message="port 8080 is silent", match=ADMIN, times=2)
     says = "Container local-admin is in error: port 8080 is silent"
-    fails(lab, ExitCode.CONTAINERS, says)
+    fails(lab, ExitCode.CONTAINERS, says, "Not started:\n  create", "create admin-domain")
     new_digest(lab, "1")
     fails(lab, ExitCode.CONTAINERS, says, "updated admin-container")
     assert lab.struck() == [2]

@@ -97,7 +97,20 @@ def test_up_change_error_and_destroy(running: Project, engine: str) -> None:
     control(project, "POST", "status", kind="containers.container", id=admin["id"], **broken)
     failed = snu(project, engine, "up", "local", "--yes")
     assert failed.returncode == ExitCode.CONTAINERS
+    assert "container local-admin is in error: the image's port does not answer" in failed.stdout  # by the program
     assert "Container local-admin is in error: the image's port does not answer" in failed.stderr
+
+    control(project, "POST", "faults", fault="container_error", message="it exited", match={"name": "local-admin"})
+    project.change("local", lambda config: config["snu:images"]["admin"].update(digest=f"sha256:{'1' * 64}"))
+    failed = snu(project, engine, "up", "local", "--yes")
+    assert failed.returncode == ExitCode.CONTAINERS, failed.stdout + failed.stderr
+    assert "warning: admin: container local-admin is in error: the image's port does not answer" in failed.stdout
+    assert 'after hook "admin-ready" failed: container local-admin is in error: it exited' in failed.stdout
+    assert "To show its log: scripts/snu logs admin --stack local" in failed.stdout
+    control(project, "DELETE", "faults")
+    project.change("local", lambda config: config["snu:images"]["admin"].update(digest=f"sha256:{'2' * 64}"))
+    fixed = snu(project, engine, "up", "local", "--yes")
+    assert fixed.returncode == ExitCode.OK, fixed.stdout + fixed.stderr
 
     outputs = json.loads(snu(project, engine, "outputs", "foundation-local", "--json").stdout)
     assert outputs["logsToken"] == "[secret]"

@@ -4,10 +4,12 @@ import asyncio
 import base64
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
+import pulumi
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime import mocks as pulumi_mocks
@@ -133,15 +135,47 @@ _COMPUTED: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
+class Hooks:
+    """Takes the place of the SDK's callback server, which mocks do not have: calls hooks as an engine does."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._hooks: dict[str, pulumi.ResourceHook] = {}
+        self._context = copy_context()
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        assert hook.name not in self._hooks, hook.name
+        self._hooks[hook.name] = hook
+
+    def call(self, names: Iterable[str], request: Any, response: Any) -> None:
+        """Call hooks after a resource was created. Raises pulumi.RunError if one fails."""
+        outputs = rpc.deserialize_properties(response.object)
+        arguments = pulumi.ResourceHookArgs(response.urn, response.id, request.name, request.type, new_outputs=outputs)
+        for name in names:
+
+            async def run(hook: pulumi.ResourceHook = self._hooks[name]) -> None:
+                result = hook(arguments)
+                if result is not None:
+                    await result
+
+            try:
+                self._context.copy().run(asyncio.run_coroutine_threadsafe, run(), self._loop).result()
+            except Exception as error:
+                raise pulumi.RunError(f'after hook "{name}" failed: {error}') from None
+
+
 class RecordingMonitor(pulumi_mocks.MockMonitor):
     """Pulumi's mock monitor, which also keeps every request."""
 
     def __init__(self, mocks: pulumi_mocks.Mocks) -> None:
         super().__init__(mocks)
         self.run = Run()
+        self.hooks: Hooks | None = None
 
     def RegisterResource(self, request: Any) -> Any:
         response = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi's
+        if self.hooks is not None:
+            self.hooks.call(request.hooks.after_create, request, response)
         if request.type != "pulumi:pulumi:Stack":
             self.run.resources.append(
                 Resource(
@@ -197,8 +231,9 @@ def run(
     stack: str = "test",
     config: Mapping[str, str] | None = None,
     preview: bool = False,
+    hooks: bool = False,
 ) -> Run:
-    """Runs a program in a stack of its own and returns what it registered.
+    """Runs a program in a stack of its own and returns what it registered. `hooks`: whether resource hooks are called.
 
     Raises what the program raises, from inside an output as well.
     """
@@ -210,6 +245,8 @@ def run(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi_mocks.set_mocks(cloud, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
+    monitor.hooks = Hooks(loop) if hooks else None
+    settings.SETTINGS.callbacks = monitor.hooks
     settings.ROOT.set(None)
     settings.SETTINGS.rpc_manager.clear()
     settings.SETTINGS.outputs.clear()
