@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
     CANCELLED = 8, "cancelled with Ctrl-C or at a prompt"
     SETTINGS = 10, "the stack's file is invalid; nothing was changed"
     LOCAL_CLOUD = 11, "the local Scaleway is not running or fails to start, or its port is in use"
-    CONTAINERS = 12, "the resources were deployed, but a container failed or did not become ready in time"
+    CONTAINERS = 12, "a container failed or did not become ready in time; other changes may have been applied"
     ENGINE = (
         13,
         "no engine for this stack: the Pulumi CLI is missing, or the embedded engine does not support the stack",

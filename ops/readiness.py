@@ -95,7 +95,8 @@ def _failed_update(stack: Stack, planned: OperationRecord, record: OperationReco
     ]:
         more = len(not_started) - _MOST_NAMED
         lines += ["Not started:", *not_started[:_MOST_NAMED], *([f"  and {more} more"] if more > 0 else [])]
-    return OpsError("\n".join([*lines, *next_steps]), ExitCode.CONTAINERS if problems else error.code)
+    only_containers = problems and not any(item.failed for item in record.steps.values())
+    return OpsError("\n".join([*lines, *next_steps]), ExitCode.CONTAINERS if only_containers else error.code)
 
 
 def _waiting(waiting: list[Container]) -> str:

@@ -321,5 +321,5 @@ def _stopped(stack: Stack, plan: Plan, record: OperationRecord, error: OpsError)
     lines += next_steps
     preview = f"scripts/snu preview {plan.stack} --refresh"
     lines.append(f"This plan cannot be applied again. Check the stack with `{preview}`, then plan again.")
-    code = ExitCode.CONTAINERS if problems else ExitCode.FAILED
+    code = ExitCode.CONTAINERS if problems and not failed else ExitCode.FAILED
     return OpsError("\n".join(lines), ExitCode.PART_WAY if by_plan else code)

@@ -14,9 +14,10 @@ from ops.containers import Api, Container, containers_in, wait_until_settled
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.operation_record import OperationRecord
-from ops.readiness import require_ready
+from ops.readiness import require_ready, run_update
 from ops.scaleway.catalogue import CONTAINER, CONTAINER_DOMAIN
 from ops.scaleway.client import Client
+from ops.session import Options
 from ops.stacks import Stack, find_stack
 from tests.support.environment import ROOT
 
@@ -210,3 +211,45 @@ def test_hosts_of_private_containers_are_not_counted(
     ]
     require_ready(session, containers, 0, check_urls=True)
     assert capsys.readouterr().out.endswith("URLs: 2 of 2 answered\n")
+
+
+def test_a_failed_update_names_failed_containers_and_what_was_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(record: OperationRecord, op: str, resource: str, **outputs: str) -> None:
+        kind = CONTAINER.token if resource.endswith("-container") else CONTAINER_DOMAIN.token
+        parent = f"urn:pulumi:stage::snu::snu:index:ContainerApp::{resource.partition('-')[0]}"
+        new = {"id": f"r/{resource}", "type": kind, "outputs": outputs, "parent": parent, "custom": True}
+        urn = f"urn:pulumi:stage::snu::{kind}::{resource}"
+        body = {"metadata": {"op": op, "urn": urn, "type": kind, "old": None, "new": new}}
+        record.add({"resourcePreEvent": body})
+        record.add({"resOutputsEvent": body})
+
+    planned, record = OperationRecord(), OperationRecord()
+    for op, resource in (("create", "api-container"), ("create", "api-domain"), ("same", "app-container")):
+        add(planned, op, resource)
+    add(record, "create", "api-container", name="staging-api", status="error", errorMessage="no port")
+    add(record, "same", "app-container", name="staging-app", status="ready")
+    stack = find_stack(ROOT, "stage")
+    monkeypatch.setitem(stack.config, "snu:promoteFrom", "ci")
+
+    def fail(*_arguments: object) -> None:
+        raise OpsError("stage: failed.", code)
+
+    session = SimpleNamespace(stack=stack, engine=SimpleNamespace(up=None), run=fail)
+    display = SimpleNamespace(record=record)
+    code = ExitCode.FAILED
+    with pytest.raises(OpsError) as failed:
+        run_update(session, Options(), display, planned)  # type: ignore[arg-type]
+    assert failed.value.code is ExitCode.CONTAINERS
+    assert str(failed.value).splitlines() == [
+        "stage: failed.",
+        "Container staging-api is in error: no port",
+        "Not started:",
+        "  create api-domain",
+        "To redeploy the same images: scripts/snu redeploy stage api",
+        "To return to the previous release: scripts/snu rollback stage",
+    ]
+
+    code = ExitCode.CANCELLED
+    with pytest.raises(OpsError, match=r"^stage: failed\.$") as cancelled:
+        run_update(session, Options(), display, planned)  # type: ignore[arg-type]
+    assert cancelled.value.code is ExitCode.CANCELLED
