@@ -238,7 +238,7 @@ def test_a_failed_update_names_failed_containers_and_what_was_not_started(monkey
     display = SimpleNamespace(record=record)
     code = ExitCode.FAILED
     with pytest.raises(OpsError) as failed:
-        run_update(session, Options(), display, planned)  # type: ignore[arg-type]
+        run_update(session, Options(), display, planned)  # type: ignore[arg-type]  # stand-ins
     assert failed.value.code is ExitCode.CONTAINERS
     assert str(failed.value).splitlines() == [
         "stage: failed.",
@@ -251,5 +251,5 @@ def test_a_failed_update_names_failed_containers_and_what_was_not_started(monkey
 
     code = ExitCode.CANCELLED
     with pytest.raises(OpsError, match=r"^stage: failed\.$") as cancelled:
-        run_update(session, Options(), display, planned)  # type: ignore[arg-type]
+        run_update(session, Options(), display, planned)  # type: ignore[arg-type]  # stand-ins
     assert cancelled.value.code is ExitCode.CANCELLED
