@@ -66,10 +66,10 @@ def require_ready(session: Session, containers: list[Container], wait_seconds: f
         raise OpsError("\n".join([*reports, *_next_steps(stack, problems)]), ExitCode.CONTAINERS)
 
 
-def container_problems(stack: Stack, record: OperationRecord) -> tuple[list[str], list[str]]:
-    """The containers that an operation found in a failed state, and the next steps. Sends no requests to Scaleway."""
+def container_problems(session: Session, record: OperationRecord) -> tuple[list[str], list[str]]:
+    """The containers that an operation found in a failed state, with their last log lines, and the next steps."""
     failed = [container for container in containers_in(record) if container.failed]
-    return [_problem(each, 0.0) + _last_lines(stack, each) for each in failed], _next_steps(stack, failed)
+    return [_problem(each, 0.0) + _last_lines(session, each) for each in failed], _next_steps(session.stack, failed)
 
 
 def run_update(session: Session, options: Options, display: Display, planned: OperationRecord) -> Result:
@@ -82,11 +82,11 @@ def run_update(session: Session, options: Options, display: Display, planned: Op
     except OpsError as error:
         if error.code is not ExitCode.FAILED:
             raise
-        raise _failed_update(session.stack, planned, display.record, error) from error
+        raise _failed_update(session, planned, display.record, error) from error
 
 
-def _failed_update(stack: Stack, planned: OperationRecord, record: OperationRecord, error: OpsError) -> OpsError:
-    problems, next_steps = container_problems(stack, record)
+def _failed_update(session: Session, planned: OperationRecord, record: OperationRecord, error: OpsError) -> OpsError:
+    problems, next_steps = container_problems(session, record)
     lines = [str(error), *problems]
     if not_started := [
         f"  {style_of(item.step.op).plan} {item.step.name}"

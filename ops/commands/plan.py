@@ -267,7 +267,7 @@ def _apply(session: Session, plan: Plan, ledger: Ledger, options: Options) -> Ex
         outcome = ApplyOutcome.APPLIED
     except OpsError as error:
         if error.code is ExitCode.FAILED:
-            raise _stopped(session.stack, plan, display.record, error) from error
+            raise _stopped(session, plan, display.record, error) from error
         raise
     finally:
         ledger.end(plan, begun, outcome)
@@ -295,7 +295,7 @@ def _engine_plan(plan: Plan) -> Iterator[Path]:
         yield path
 
 
-def _stopped(stack: Stack, plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
+def _stopped(session: Session, plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
     """The error for an incomplete apply, listing what was done and what was not."""
     from ops.readiness import container_problems
 
@@ -307,7 +307,7 @@ def _stopped(stack: Stack, plan: Plan, record: OperationRecord, error: OpsError)
         if item.ended is not None and not item.failed and item.step.is_change
     }
     planned = [step for step in plan.parsed_steps() if step.is_operation]
-    problems, next_steps = container_problems(stack, record)
+    problems, next_steps = container_problems(session, record)
     lines = [str(error), *problems]
     if by_plan:
         lines = [f"{plan.stack}: stopped before an operation that is not in the plan; see above."]

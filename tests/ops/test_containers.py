@@ -234,7 +234,7 @@ def test_a_failed_update_names_failed_containers_and_what_was_not_started(monkey
     def fail(*_arguments: object) -> None:
         raise OpsError("stage: failed.", code)
 
-    session = SimpleNamespace(stack=stack, engine=SimpleNamespace(up=None), run=fail)
+    session = SimpleNamespace(stack=stack, environ={}, engine=SimpleNamespace(up=None), run=fail)
     display = SimpleNamespace(record=record)
     code = ExitCode.FAILED
     with pytest.raises(OpsError) as failed:
