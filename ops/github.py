@@ -18,6 +18,7 @@ from ops.process_environment import TOKEN, TOKEN_FILE
 
 if TYPE_CHECKING:
     from github import Github, GithubException
+    from github.Repository import Repository as Hosted
 
 T = TypeVar("T")
 
@@ -32,6 +33,8 @@ WRITE_PULL_REQUESTS = (
     "requests (Settings, Actions, General)"
 )
 WRITE_ISSUES = "`issues: write`"
+WRITE_DEPLOYMENTS = "`deployments: write`"
+WRITE_RELEASES = "`contents: write`"
 READ_ENVIRONMENTS = "the repository permission `environments: read`"
 WRITE_ADMINISTRATION = "the repository permission `administration: write`"
 WRITE_ENVIRONMENTS = "the repository permission `environments: write`"
@@ -78,6 +81,8 @@ class PullRequest:
     head: str
     """The repository that contains the branch, such as a fork; empty if it was deleted."""
     labels: frozenset[str]
+    commit: str
+    """Latest commit of its branch."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class GitHub:
                 branch=pull.head.ref,
                 head=pull.head.repo.full_name if pull.head.repo is not None else "",
                 labels=frozenset(label.name for label in pull.labels),
+                commit=pull.head.sha,
             )
 
     def has_branch(self, branch: str) -> bool:
@@ -244,6 +250,14 @@ def client(repository: Repository, token: str) -> Iterator[Github]:
         yield github
     finally:
         github.close()
+
+
+def current_repository(github: Github, repository: Repository) -> Hosted:
+    """The repository with its current name.
+
+    GitHub redirects requests to the former name of a renamed repository, but clients follow redirects of reads only.
+    """
+    return github.get_repo(repository.name).complete()
 
 
 def with_retries(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:

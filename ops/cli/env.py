@@ -28,10 +28,18 @@ def up(
     ] = 2,
     parallel: option.Parallel = 16,
     lock_timeout: option.LockTimeout = 900.0,
+    link_to: Annotated[
+        str | None,
+        typer.Option(
+            "--link-to",
+            metavar="APP",
+            help="App that the pull request's deployment on GitHub links to. Default: the first app with a URL.",
+        ),
+    ] = None,
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Build the branch's changes, deploy and check its environment, and comment on the pull request.
+    """Build the branch's changes, deploy and check its environment, and report it on the pull request.
 
     Exits with code 19 if the pull request is not eligible for an environment.
     """
@@ -46,6 +54,7 @@ def up(
         env_commands.ImageBuild(repository, base, builds),
         options,
         as_json=json,
+        link_to=link_to,
     )
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository, read_token
-from ops.previews import comment, eligibility, names
+from ops.previews import comment, deployment, eligibility, names
 from ops.previews.cloud import Cloud
 from ops.previews.down import take_down
 from ops.previews.inventory import Preview, list_previews
@@ -79,6 +80,7 @@ def up(
     options: Options,
     *,
     as_json: bool,
+    link_to: str | None = None,
 ) -> ExitCode:
     """Deploy an environment. Raises OpsError, with NOT_WANTED if the pull request is not eligible."""
     selector.require_one("--pr and --branch")
@@ -90,7 +92,7 @@ def up(
             candidate = eligibility.of_pull_request(parent.template, rules, github, selector.pull_request)
         else:
             candidate = eligibility.of_branch(parent.template, selector.branch or "", github_options.named)
-        environment = bring_up(parent, Cloud(parent), candidate, engine, build, options)
+        environment = bring_up(parent, Cloud(parent), candidate, engine, build, options, link_to)
     if as_json:
         images = {app: image.model_dump() for app, image in environment.images.items()}
         print_document("env up", {"name": environment.name, "urls": environment.urls, "images": images})
@@ -113,14 +115,15 @@ def down(
     parent = Parent.find(project_dir(directory), process_environment())
     name = _name(parent, selector)
     is_eligible = _is_eligible(parent, selector, github_options) if if_unwanted else lambda: False
-    done = take_down(parent, Cloud(parent), name, engine, lock_timeout, is_eligible)
+    number = names.pull_request_of(name)
+    github = github_options.connect("") if number is not None and _may_report(github_options) else None
+    on_removed = partial(deployment.end, github, name) if github is not None else lambda: None
+    done = take_down(parent, Cloud(parent), name, engine, lock_timeout, is_eligible, on_removed)
     if done.kept:
         print(f"{name} was kept: its pull request is open and eligible for an environment.")
         return ExitCode.OK
     print(f"{name} was removed." if done.existed else f"{name} does not exist.")
-    number = names.pull_request_of(name)
-    if number is not None and _may_comment(github_options):
-        github = github_options.connect("")
+    if github is not None and number is not None:
         text = comment.taken_down(name, "All of its resources were removed.")
         written = comment.write(github, number, name, text, create=False)
         print(f"Comment on {github.repository}#{number} {written.outcome}{written.url and f': {written.url}'}")
@@ -154,7 +157,7 @@ def _name(parent: Parent, selector: PreviewSelector) -> str:
     return name
 
 
-def _may_comment(github_options: GitHubOptions) -> bool:
+def _may_report(github_options: GitHubOptions) -> bool:
     """Whether a repository and a token are configured; removing an environment requires neither."""
     return bool(github_options.repository) and any(
         process_environment().get(variable) for variable in (TOKEN, TOKEN_FILE)

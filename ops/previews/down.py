@@ -39,10 +39,11 @@ def take_down(
     engine: EngineChoice,
     lock_timeout: float,
     is_eligible: Callable[[], bool] = lambda: False,
+    on_removed: Callable[[], None] = lambda: None,
 ) -> RemovalResult:
     """Wait for the environment's lock, then take it down unless it has become eligible.
 
-    Raises OpsError listing any objects that are left.
+    ``on_removed`` is called before the lock is released. Raises OpsError listing any objects that are left.
     """
     previews = list_previews(parent, cloud.list_objects(), name)
     stack = PreviewStack.open(parent, name, engine, validate=False)
@@ -54,9 +55,11 @@ def take_down(
         # List again, because the run that held the lock may have created the environment.
         if not list_previews(parent, cloud.list_objects(), name):
             remove_files(parent, name)
+            on_removed()
             return RemovalResult(bool(previews), known)
         destroy_locked(stack, options)
         forget_locked(stack, cloud)
+        on_removed()
     return RemovalResult(True, known)
 
 

@@ -30,6 +30,8 @@ class PreviewRequest:
     """``owner/name``; empty if no GitHub repository was given."""
     github: GitHub | None = None
     """The pull request's repository."""
+    commit: str = ""
+    """Latest commit of the pull request's branch; empty without GitHub."""
 
     def objection(self, template: Template, rules: Previews) -> str:
         """Why the pull request is no longer eligible; empty if it is. Raises OpsError."""
@@ -45,7 +47,7 @@ def of_pull_request(template: Template, rules: Previews, github: GitHub, number:
     pull_request = github.pull_request(number)
     if reason := objection(template, rules, github.repository.name, pull_request):
         raise NotEligibleError(reason)
-    return PreviewRequest(name, pull_request.branch, number, github.repository.name, github)
+    return PreviewRequest(name, pull_request.branch, number, github.repository.name, github, pull_request.commit)
 
 
 def objection(template: Template, rules: Previews, repository: str, pull_request: PullRequest) -> str:

@@ -13,7 +13,7 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub
-from ops.previews import comment, metadata, names
+from ops.previews import comment, deployment, metadata, names
 from ops.previews.cloud import Cloud, CloudObject
 from ops.previews.down import destroy_locked, require_removed
 from ops.previews.inventory import Preview, list_previews
@@ -206,6 +206,8 @@ class Sweep:
         stack = PreviewStack.open(self._parent, decision.name, self._engine, validate=False)
         with stack.session.locked(_PURPOSE, Options(yes=True)):
             stack.forget()
+            if self._github is not None:
+                deployment.end(self._github, decision.name)
         number = decision.preview.pull_request
         if self._github is not None and number is not None:
             text = comment.taken_down(decision.name, f"Cleaned up automatically: {decision.reason}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images import builds
-from ops.previews import comment, metadata
+from ops.previews import comment, deployment, metadata
 from ops.previews.cloud import Cloud
 from ops.previews.comment import CommentBody
+from ops.previews.deployment import DeploymentState
 from ops.previews.down import destroy_locked, forget_locked
 from ops.previews.eligibility import NotEligibleError, PreviewRequest
 from ops.previews.metadata import PreviewMetadata
@@ -46,10 +48,17 @@ class PreviewResult:
 
 
 def bring_up(
-    parent: Parent, cloud: Cloud, request: PreviewRequest, engine: EngineChoice, build: ImageBuild, options: Options
+    parent: Parent,
+    cloud: Cloud,
+    request: PreviewRequest,
+    engine: EngineChoice,
+    build: ImageBuild,
+    options: Options,
+    link_to: str | None = None,
 ) -> PreviewResult:
-    """Build the environment's images, bring it up, check its containers, and comment on the pull request.
+    """Build the environment's images, bring it up, check its containers, and report it on the pull request.
 
+    ``link_to``: the app whose address the deployment on GitHub shows; by default the first one with an address.
     Raises NotEligibleError if the pull request is closed or loses its label while the environment is being brought up;
     the environment is then taken down again. Raises OpsError on failure, leaving the environment partially up.
     """
@@ -60,6 +69,7 @@ def bring_up(
         if reason := request.objection(parent.template, parent.rules):
             raise NotEligibleError(f"{reason} Nothing was created.")
         _require_own(parent, request)
+        deployment.report(request, DeploymentState.IN_PROGRESS)
         with _commented(parent, cloud, request, stack):
             current = PreviewMetadata.now(request.branch, request.pull_request, request.repository)
             metadata.write(parent.store, parent.project, request.name, current)
@@ -70,6 +80,7 @@ def bring_up(
             if reason := request.objection(parent.template, parent.rules):
                 _take_down(stack, cloud, request, options, reason)
         result = _result(stack)
+        deployment.report(request, DeploymentState.SUCCESS, _address(result, link_to))
         _comment(request, lambda: _report(cloud, stack, "up").markdown())
     return result
 
@@ -104,6 +115,7 @@ def _commented(parent: Parent, cloud: Cloud, request: PreviewRequest, stack: Pre
         raise
     except OpsError as error:
         problem = comment.redacted(parent, request.name, str(error))
+        deployment.report(request, DeploymentState.FAILURE)
         _comment(request, lambda: _report(cloud, stack, "failed", problem).markdown(), after=error)
         raise
 
@@ -111,6 +123,8 @@ def _commented(parent: Parent, cloud: Cloud, request: PreviewRequest, stack: Pre
 def _take_down(stack: PreviewStack, cloud: Cloud, request: PreviewRequest, options: Options, reason: str) -> None:
     destroy_locked(stack, options)
     forget_locked(stack, cloud)
+    if request.github is not None:
+        deployment.end(request.github, request.name)
     _comment(request, lambda: comment.taken_down(request.name, reason))
     raise NotEligibleError(f"{reason} {request.name} was taken down again.")
 
@@ -132,6 +146,16 @@ def _result(stack: PreviewStack) -> PreviewResult:
     state = stack.state
     urls = state.outputs.get("urls") if state else None
     return PreviewResult(stack.name, {str(app): str(url) for app, url in (urls or {}).items()}, _images(stack))
+
+
+def _address(result: PreviewResult, app: str | None) -> str:
+    """The address of an app, or of the first app that has one; empty if there is none."""
+    if app is not None and app not in result.urls:
+        sys.stderr.write(
+            f"warning: the deployment on GitHub has no address: {app} is not an app with a URL. Apps with a URL: "
+            f"{', '.join(result.urls) or 'none'}.\n"
+        )
+    return result.urls.get(app, "") if app is not None else next(iter(result.urls.values()), "")
 
 
 def _images(stack: PreviewStack) -> dict[str, Image]:

@@ -51,7 +51,7 @@ def previews(parented: tuple[PreviewLab, Path], hub: FakeGitHub) -> Iterator[Pre
 def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: PreviewLab, hub: FakeGitHub) -> None:
     before = previews.versions()
     previews.change("api")
-    made = previews.json("env", "up", "--pr", "7")
+    made = previews.json("env", "up", "--pr", "7", "--link-to", "app")
     assert made.keys() == {"schema", "name", "urls", "images"}
     assert made["name"] == "pr-7"
     assert made["urls"]["api"] == f"http://api-pr-7.local.snu.localhost:{previews.lab.project.port}"
@@ -68,8 +68,16 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     history = previews.folder / ".local/state/.pulumi/history/snu/pr-7"
     assert any(history.iterdir())
     written = file.stat().st_mtime_ns
-    again = previews.snu("env", "up", "--pr", "7")
+    (deployment,) = hub.deployments
+    assert (deployment["ref"], deployment["environment"]) == (hub.pulls[7].commit, "preview/pr-7")
+    assert deployment["statuses"][-1] == {"state": "success", "environment_url": made["urls"]["app"]}
+    hub.fail("POST", 403, document={"message": "Resource not accessible by integration"})
+    again = previews.snu("env", "up", "--pr", "7", "--link-to", "none")
     assert "pr-7 is up" in again.stdout
+    assert "warning: the deployment of pr-7 is not up to date on GitHub: " in again.stderr
+    assert "it needs `deployments: write`" in again.stderr
+    assert "none is not an app with a URL. Apps with a URL: admin, api, app." in again.stderr
+    assert hub.states("preview/pr-7") == [["in_progress", "success", "success"]]
     assert file.stat().st_mtime_ns == written
     assert hub.bodies(7) == [comment]
 
@@ -83,6 +91,8 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     assert not previews.document_file("pr-7").exists()
     (comment,) = hub.bodies(7)
     assert "`pr-7`: taken down" in comment
+    assert hub.states("preview/pr-7")[-1][-1] == "inactive"
+    assert "preview/pr-7" not in hub.environments
     assert "pr-7 does not exist." in previews.snu("env", "down", "pr-7").stdout
     assert previews.lab.state("local")["resources"]
 
@@ -150,6 +160,7 @@ def test_a_pull_request_closed_during_up(previews: PreviewLab, hub: FakeGitHub) 
     (comment,) = hub.bodies(7)
     assert "taken down" in comment
     assert "taken down\n\nThe pull request octo/snu#7 is closed." in comment
+    assert hub.states("preview/pr-7") == [["in_progress", "inactive"]]
 
 
 def test_a_failure_is_commented_without_secrets(previews: PreviewLab, hub: FakeGitHub) -> None:
@@ -158,6 +169,7 @@ def test_a_failure_is_commented_without_secrets(previews: PreviewLab, hub: FakeG
     assert run.returncode == ExitCode.CONTAINERS, run.stdout + run.stderr
     (comment,) = hub.bodies(7)
     assert "### Preview environment `pr-7`: failed" in comment
+    assert hub.states("preview/pr-7") == [["in_progress", "failure"]]
     assert "| `api` | error |" in comment
     assert "cannot reach [secret]" in comment
     assert "fake-mongo-url" not in comment

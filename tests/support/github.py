@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import pygit2
 import pytest
 from nacl.public import PrivateKey, SealedBox
 from werkzeug import Request, Response
@@ -84,12 +86,23 @@ class FakeGitHub(FakeServer):
         """Secrets are encrypted for it."""
         self.secrets: dict[tuple[str, str], str] = {}
         """Values that were set, by environment and name."""
+        self.may_delete_environments = True
+        self.deployments: list[dict[str, Any]] = []
+        """Each with its statuses; oldest first."""
+        self.tags: dict[str, str] = {}
+        """Name and ID of the tag object."""
+        self.origin: Path | None = None
+        """A bare repository, whose tags GitHub has too."""
+        self.releases: list[dict[str, Any]] = []
+        self.former_name: str | None = None
+        """The repository's name before it was renamed."""
         self.settings: dict[str, Any] = {"allow_merge_commit": True}
         """Of the repository."""
         self.documents: dict[str, Any] = {}
         """What else the repository's part of the API has, by path; a number is the status of an error."""
         self.expect_request(_ANY).respond_with_handler(self._respond)
-        heads = f"{_REPOSITORY}/git/<any('ref', 'refs', 'matching-refs'):kind>/heads/<path:name>"
+        references = f"{_REPOSITORY}/git/<any('ref', 'refs', 'matching-refs'):kind>"
+        heads = f"{references}/heads/<path:name>"
         self._routes = Map(
             [
                 Rule("/user", methods=["GET"], endpoint=self._user),
@@ -107,6 +120,7 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/rulesets", methods=["POST"], endpoint=self._write_ruleset),
                 Rule(f"{_REPOSITORY}/rulesets/<int:number>", methods=["PUT"], endpoint=self._write_ruleset),
                 Rule(f"{_REPOSITORY}/actions/<path:rest>", methods=["PUT"], endpoint=self._put_actions),
+                Rule("/repositories/1", methods=["GET"], endpoint=self._repository),
                 Rule(f"{_REPOSITORY}/pulls", methods=["GET"], endpoint=self._list_pulls),
                 Rule(f"{_REPOSITORY}/pulls", methods=["POST"], endpoint=self._open_pull),
                 Rule(f"{_REPOSITORY}/pulls/<int:number>", methods=["GET"], endpoint=self._get_pull),
@@ -115,6 +129,15 @@ class FakeGitHub(FakeServer):
                 Rule(f"{_REPOSITORY}/branches/<path:name>", methods=["GET"], endpoint=self._get_branch),
                 Rule(f"{_REPOSITORY}/environments", methods=["GET"], endpoint=self._list_environments),
                 Rule(f"{_REPOSITORY}/environments/<name>", methods=["GET"], endpoint=self._get_environment),
+                Rule(f"{_REPOSITORY}/environments/<path:name>", methods=["DELETE"], endpoint=self._delete_environment),
+                Rule(f"{_REPOSITORY}/deployments", methods=["GET"], endpoint=self._list_deployments),
+                Rule(f"{_REPOSITORY}/deployments", methods=["POST"], endpoint=self._create_deployment),
+                Rule(f"{_REPOSITORY}/deployments/<int:number>/statuses", methods=["GET"], endpoint=self._list_statuses),
+                Rule(f"{_REPOSITORY}/deployments/<int:number>/statuses", methods=["POST"], endpoint=self._add_status),
+                Rule(f"{_REPOSITORY}/releases", methods=["POST"], endpoint=self._create_release),
+                Rule(f"{_REPOSITORY}/releases/tags/<path:tag>", methods=["GET"], endpoint=self._get_release),
+                Rule(f"{_REPOSITORY}/releases/<int:number>", methods=["PATCH"], endpoint=self._edit_release),
+                Rule(f"{references}/tags/<path:name>", methods=["GET"], endpoint=self._get_tag),
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets", methods=["GET"], endpoint=self._list_secrets),
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets/public-key", endpoint=self._public_key),
                 Rule(f"{_REPOSITORY}/environments/<name>/secrets/<secret>", methods=["PUT"], endpoint=self._set_secret),
@@ -216,6 +239,10 @@ class FakeGitHub(FakeServer):
     def _respond(self, request: Request) -> Response:
         if request.headers.get("Authorization") != f"token {TOKEN}":
             return json_response(401, {"message": "Bad credentials"})
+        if self.former_name and request.path.startswith(f"/repos/{self.former_name}"):
+            rest = request.path.removeprefix(f"/repos/{self.former_name}")
+            moved = {"Location": f"{self.url}/repositories/1{rest}"}
+            return json_response(301 if request.method == "GET" else 307, {"message": "Moved Permanently"}, moved)
         try:
             handler, values = self._routes.bind_to_environ(request.environ).match()
         except HTTPException:
@@ -229,7 +256,8 @@ class FakeGitHub(FakeServer):
         return 200, {"login": self.login, "url": f"{self.url}/user"}
 
     def _repository(self, _request: Request) -> Answer:
-        return 200, {"full_name": _NAME, "url": f"{self.url}{_REPOSITORY}", **self.settings}
+        addresses = {"url": f"{self.url}{_REPOSITORY}", "html_url": f"https://github.example/{_NAME}"}
+        return 200, {"full_name": _NAME, **addresses, **self.settings}
 
     def _list_policies(self, _request: Request, name: str) -> Answer:
         return self._document(f"environments/{name}/deployment-branch-policies")
@@ -399,6 +427,70 @@ class FakeGitHub(FakeServer):
         self.secrets[name, secret] = value.decode()
         self.environments[name].add(secret)
         return 201, {}
+
+    def _delete_environment(self, _request: Request, name: str) -> Answer:
+        if not self.may_delete_environments:
+            return 403, {"message": "Resource not accessible by integration"}
+        return (204, None) if self.environments.pop(name, None) is not None else _NOT_FOUND
+
+    # --- deployments ------------------------------------------------------------------------------------
+
+    def states(self, environment: str) -> list[list[str]]:
+        """The states that each deployment of an environment has had; the newest deployment is the last."""
+        there = [each for each in self.deployments if each["environment"] == environment]
+        return [[status["state"] for status in each["statuses"]] for each in there]
+
+    def _list_deployments(self, request: Request) -> Answer:
+        environment = request.args["environment"]
+        return 200, [each for each in reversed(self.deployments) if each["environment"] == environment]
+
+    def _create_deployment(self, request: Request) -> Answer:
+        asked = request.get_json()
+        assert (asked["required_contexts"], asked["auto_merge"], asked["transient_environment"]) == ([], False, True)
+        number = 1000 + len(self.deployments)
+        url = f"{self.url}{_REPOSITORY}/deployments/{number}"
+        made = {"id": number, "url": url, "statuses": [], "sha": asked["ref"], **asked}
+        self.deployments.append(made)
+        self.environments.setdefault(asked["environment"], set())
+        return 201, made
+
+    def _list_statuses(self, _request: Request, number: int) -> Answer:
+        return 200, self.deployments[number - 1000]["statuses"][::-1]
+
+    def _add_status(self, request: Request, number: int) -> Answer:
+        status = request.get_json()
+        self.deployments[number - 1000]["statuses"].append(status)
+        return 201, status
+
+    # --- releases ---------------------------------------------------------------------------------------
+
+    def _get_tag(self, _request: Request, kind: str, name: str) -> Answer:
+        tag = self._tag(name)
+        return (200, {"ref": f"refs/tags/{name}", "object": {"sha": tag, "type": "tag"}}) if tag else _NOT_FOUND
+
+    def _tag(self, name: str) -> str | None:
+        if self.origin is None:
+            return self.tags.get(name)
+        found = pygit2.Repository(str(self.origin)).references.get(f"refs/tags/{name}")
+        return str(found.target) if found else None
+
+    def _get_release(self, _request: Request, tag: str) -> Answer:
+        return next(((200, each) for each in self.releases if each["tag_name"] == tag), _NOT_FOUND)
+
+    def _create_release(self, request: Request) -> Answer:
+        asked = request.get_json()
+        assert self._tag(asked["tag_name"]), "GitHub would create the tag"
+        number = len(self.releases)
+        addresses = {
+            "url": f"{self.url}{_REPOSITORY}/releases/{number}",
+            "html_url": f"https://github.example/{_NAME}/releases/tag/{asked['tag_name']}",
+        }
+        self.releases.append({"id": number, **addresses, **asked})
+        return 201, self.releases[-1]
+
+    def _edit_release(self, request: Request, number: int) -> Answer:
+        self.releases[number] |= request.get_json()
+        return 200, self.releases[number]
 
     # --- issues and comments ----------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from ops.engines.select import EngineChoice
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import PullRequest
-from ops.previews import comment, metadata
+from ops.previews import comment, deployment, metadata
 from ops.previews.cloud import CloudObject, CloudObjects
 from ops.previews.inventory import RecordedState
 from ops.pull_request import CommentResult, Outcome
@@ -183,7 +183,7 @@ class World:
         return True
 
     def pull_request(self, number: int) -> PullRequest:
-        found = PullRequest(number, self.is_open, "feature", REPOSITORY, frozenset(self.labels))
+        found = PullRequest(number, self.is_open, "feature", REPOSITORY, frozenset(self.labels), "c" * 40)
         self.pause()  # what it says may not be true any more
         return found
 
@@ -276,6 +276,8 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
         patch.setattr(name, value)
     patch.setattr(comment, "write", lambda *_, **__: CommentResult(Outcome.EDITED, "", 0))
     patch.setattr(comment, "redacted", lambda *_: "")
+    patch.setattr(deployment, "report", lambda *_: None)
+    patch.setattr(deployment, "end", lambda *_: None)
 
 
 @pytest.mark.parametrize("before", range(10))
