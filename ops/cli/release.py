@@ -53,6 +53,32 @@ def publish(
     return release_commands.publish(cwd, stack, branch)
 
 
+@command(app, examples=["release notes production --repo betagouv/service-national-universel"])
+def notes(
+    stack: option.StackName,
+    github: option.RequiredGitHub,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            "--release",
+            metavar="RELEASE",
+            help="A release listed by `snu releases`. Default: the checked-out commit's release.",
+        ),
+    ] = None,
+    repository: option.Repository = None,
+    cwd: option.Cwd = None,
+) -> ExitCode:
+    """Create or update the GitHub release of a published release tag, with each app's changes as its notes.
+
+    Reads the GitHub token in the same way as `snu comment`; it needs `contents: write`.
+    """
+    from ops.commands import release as release_commands
+    from ops.github import Repository
+
+    target = Repository(github.repo, github.api_url)
+    return release_commands.notes(cwd, stack, release, repository, target)
+
+
 @command(app, examples=["release finish stage --branch stage --repo betagouv/service-national-universel"])
 def finish(
     stack: option.StackName,

@@ -65,7 +65,7 @@ def build(
     if not written and not (committed is not None and committed.is_altered_by(images)):
         print(f"Nothing to write: {source.stack.file.name} already lists these images.")
         return ExitCode.OK
-    title = f"Hotfix of {stack}, for {source.stack.name}: {', '.join(chosen) or 'no app'}"
+    title = hotfix.title(stack, source.stack.name, chosen)
     log = changelog(title, repository or project, (stack,), target.running, chosen)
     finish_writing(source.stack, log, texts, committed)
     print(f"  scripts/snu promote {source.stack.name} {stack} --commit")

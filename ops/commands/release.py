@@ -10,6 +10,7 @@ from ops.exit_codes import ExitCode
 from ops.github import GitHub, Repository, read_token
 from ops.process_environment import TOKEN, TOKEN_FILE, process_environment
 from ops.releases.changelog import changelog
+from ops.releases.notes import ReleaseNotes, publish_notes
 from ops.releases.publish import PublishedReference, move_branch, push_commit, push_release
 from ops.releases.pull_request import ReleasedBranch, delete_branch, open_pull_request
 from ops.releases.release import Release
@@ -17,7 +18,7 @@ from ops.releases.remote import Remote
 from ops.releases.tags import Releases
 from ops.report.factory import printer_for
 from ops.report.text import Line
-from ops.stacks import find_stack, project_dir
+from ops.stacks import find_stack, project_dir, stack_names
 
 
 def check(directory: Path | None, stack: str, hub: Repository | None) -> ExitCode:
@@ -89,6 +90,19 @@ def _released(remote: Remote, releases: Releases, stack: str) -> Release:
             ExitCode.FAILED,
         )
     return release
+
+
+def notes(directory: Path | None, name: str, named: str | None, repository: Path | None, hub: Repository) -> ExitCode:
+    """Publish the notes of a release, by default the checked-out commit's, as a GitHub release. Raises OpsError."""
+    project = project_dir(directory)
+    stack, remote, releases = find_stack(project, name), Remote(project), Releases.of(project)
+    release = _released(remote, releases, stack.name) if named is None else releases.find(stack.name, named)
+    others = (find_stack(project, each) for each in stack_names(project))
+    is_final = not any(each.config.get("snu:promoteFrom") == stack.name for each in others)
+    written = ReleaseNotes(release, releases.all(stack.name), repository or project, is_final)
+    published = publish_notes(hub, read_token(process_environment()), written, remote.tag(release.name))
+    print(f"GitHub release {release.name} {published.outcome}: {published.url}")
+    return ExitCode.OK
 
 
 def finish(

@@ -9,6 +9,7 @@ promotion       copies a stack's images to another stack's registry and file
 rollback        restores an earlier release's images and variables
 hotfix          a hotfix branch
 order           prevents an older commit from replacing a newer one
+notes           a release's notes on GitHub
 publish         pushes the commits and tags of releases
 pull_request    merges a release back into the main branch
 remote          the Git remote that releases are pushed to

@@ -6,8 +6,9 @@ Commits are identified by their images' content versions. The changelog can be f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gitrepo import Repository, ShallowError
@@ -21,6 +22,8 @@ from ops.report import slack
 from ops.report.markdown import code
 from ops.report.text import counted, safe, short
 
+_PULL_REQUEST = re.compile(r"^Merge pull request #(?P<merged>\d{1,9}) |\(#(?P<squashed>\d{1,9})\)$")
+"""A pull request's number in the subject of a commit that GitHub made by merging or squashing it."""
 _CUT = ": the clone is shallow (`git fetch --unshallow --tags`)"
 _MAX_COMMITS = 50
 """Maximum number of commits listed per app."""
@@ -57,8 +60,9 @@ class Changelog:
     def plain(self) -> str:
         return self._written(_PLAIN)
 
-    def markdown(self) -> str:
-        return self._written(_MARKDOWN)
+    def markdown(self, address: str = "") -> str:
+        """``address``: the repository's web address, for links to commits and pull requests."""
+        return self._written(_linked_markdown(address) if address else _MARKDOWN)
 
     def slack(self) -> str:
         return self._written(_SLACK)
@@ -82,7 +86,7 @@ class Changelog:
 def _commits(changes: list[ImageChange], style: _Style, prefix: str) -> Iterator[str]:
     for change in changes[:_MAX_COMMITS]:
         subject = style.text(safe(change.subject))
-        yield f"{style.item}{prefix}{style.code(change.commit[:8])} {subject} ({style.text(safe(change.author))})"
+        yield f"{style.item}{prefix}{style.commit(change)} {subject} ({style.text(safe(change.author))})"
     if (more := len(changes) - _MAX_COMMITS) > 0:
         yield f"{style.item}{prefix}{counted(more, 'more commit')}"
 
@@ -150,18 +154,32 @@ class _Style:
     text: Callable[[str], str]
     """Escapes commit text so that it is not interpreted as markup."""
     item: str
+    commit: Callable[[ImageChange], str]
 
 
 def _verbatim(text: str) -> str:
     return text
 
 
-_PLAIN = _Style(_verbatim, _verbatim, _verbatim, _verbatim, "  - ")
-_MARKDOWN = _Style(lambda text: f"### {text}", lambda text: f"**{text}**", code, code, "- ")
+def _linked_markdown(address: str) -> _Style:
+    def commit(change: ImageChange) -> str:
+        found = _PULL_REQUEST.search(change.subject)
+        number = found and (found["merged"] or found["squashed"])
+        pull_request = f" [#{number}]({address}/pull/{number})" if number else ""
+        return f"[{code(change.commit[:8])}]({address}/commit/{change.commit}){pull_request}"
+
+    return replace(_MARKDOWN, strong=lambda text: f"**{code(text)}**", commit=commit)
+
+
+_PLAIN = _Style(_verbatim, _verbatim, _verbatim, _verbatim, "  - ", lambda change: change.commit[:8])
+_MARKDOWN = _Style(
+    lambda text: f"### {text}", lambda text: f"**{text}**", code, code, "- ", lambda change: code(change.commit[:8])
+)
 _SLACK = _Style(
     lambda text: f"*{slack.escaped(text)}*",
     lambda text: f"*{slack.escaped(text)}*",
     lambda text: f"`{slack.escaped(text)}`",
     slack.escaped,
     "• ",
+    lambda change: f"`{change.commit[:8]}`",
 )

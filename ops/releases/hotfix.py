@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.releases.pull_request import ReleasedBranch
 from ops.releases.tags import Releases
+
+_TITLE = re.compile(r"Hotfix of [\w-]+, for [\w-]+: ")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,19 @@ class Hotfix(ReleasedBranch):
 
 def branch_name(stack: str) -> str:
     return f"{stack}_hotfix"
+
+
+def title(stack: str, source: str, apps: Collection[str]) -> str:
+    """The title of a hotfix's changelog, which is also the subject of its commit.
+
+    ``source``: the stack whose registry the hotfix is built for.
+    """
+    return f"Hotfix of {stack}, for {source}: {', '.join(apps) or 'no app'}"
+
+
+def is_title(subject: str) -> bool:
+    """Whether a commit's subject is the title of a hotfix."""
+    return _TITLE.match(subject) is not None
 
 
 def find(project: Path, stack: str, environ: Mapping[str, str]) -> Hotfix:
