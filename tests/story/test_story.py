@@ -52,6 +52,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, docker_engine: Engine) -> It
         for foundation in FOUNDATIONS:
             world.ok("up", foundation, "--yes", "--skip-preview")
         with FakeGitHub() as hub:
+            hub.origin = world.origin
             environment = prepare(world.folder, sys.executable) | {
                 "DOCKER_HOST": docker_engine.host,
                 "GITHUB_REPOSITORY": "octo/snu",
@@ -134,6 +135,10 @@ def to_production(story: Story, changed: set[str], fails: str = "", workflow: st
         story.job(workflow, "plan")
     output = story.job(workflow, "production")
     assert "Release production/" in output
+    notes = story.hub.releases[-1]
+    assert notes["tag_name"].startswith("production/")
+    assert (workflow == "hotfix") == ("(hotfix)" in notes["name"])
+    assert all(f"**`{app}`**" in notes["body"] for app in changed)
     assert differing(before, world.runs("production")) == changed
     assert world.remote("production") == str(world.git.head.target)
 
@@ -156,6 +161,7 @@ def previewed(story: Story, changed: set[str]) -> None:
     assert world.built_in(output) == changed
     assert differing(world.runs("ci"), world.runs(PREVIEW)) == changed
     assert any(f"admin-{PREVIEW}.ci.snu.localhost" in body for body in story.hub.bodies(7))
+    assert story.hub.states(f"preview/{PREVIEW}") == [["in_progress", "failure", "in_progress", "success"]]
 
 
 def hot_fixed(story: Story, changed: set[str]) -> None:
@@ -197,6 +203,7 @@ def production_rolled_back(story: Story, to: set[str]) -> None:
     release = world.releases("production")[1]
     story.job("rollback", "plan", inputs__release=release["release"])
     story.job("rollback", "production")
+    assert "(rollback)" in story.hub.releases[-1]["name"]
     assert differing(before, world.runs("production")) == to
     assert world.runs("production") == {app: image["digest"] for app, image in release["images"].items()}
     world.merge_back("production")
@@ -215,6 +222,7 @@ def swept(story: Story) -> None:
     assert left_of_preview(world)
     assert PREVIEW in story.job("sweep", "previews")
     assert left_of_preview(world) == []
+    assert story.hub.states(f"preview/{PREVIEW}")[-1][-1] == "inactive"
     assert PREVIEW not in story.job("sweep", "previews")
     story.job("pull-request-closed", "down")
     assert {*world.runs("ci")} == {*world.runs("stage")} == {*world.runs("production")} == BOTH

@@ -54,6 +54,11 @@ class World:
     def folder(self) -> Path:
         return self.lab.project.directory
 
+    @property
+    def origin(self) -> Path:
+        """The bare repository that releases are pushed to."""
+        return self.folder.parent / "origin.git"
+
     # --- commands -----------------------------------------------------------------------------------------
 
     def snu(self, *arguments: str, **environment: str) -> Run:
@@ -156,8 +161,7 @@ class World:
 
     def remote(self, branch: str) -> str:
         """The commit of a branch at its origin."""
-        origin = pygit2.Repository(str(self.folder.parent / "origin.git"))
-        return str(origin.references[f"refs/heads/{branch}"].target)
+        return str(pygit2.Repository(str(self.origin)).references[f"refs/heads/{branch}"].target)
 
     # --- the beginning ------------------------------------------------------------------------------------
 
@@ -179,8 +183,8 @@ class World:
         for app in APPS:
             world._write_app(app, "first", GOOD)
         world.commit("The platform")
-        pygit2.init_repository(str(folder.parent / "origin.git"), bare=True)
-        git.remotes.create("origin", str(folder.parent / "origin.git"))
+        pygit2.init_repository(str(world.origin), bare=True)
+        git.remotes.create("origin", str(world.origin))
         world.restart("production", "main")
         world.switch("main")
         return world

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -16,6 +17,7 @@ import yaml
 from ops.cli import complete_group
 from tests.support.environment import ROOT
 from tests.support.programs import needs
+from tests.workflows.test_keys import environment_of
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 APPLYING = re.compile(r"scripts/snu (up|apply|destroy|env|images build|images clean|promote|rollback|hotfix|release)\b")
@@ -98,7 +100,7 @@ def test_no_group_is_held_while_somebody_decides() -> None:
     """A job that waits for a reviewer has its group already, and an emergency would wait behind it."""
     grouped = {workflow for workflow, _, _ in groups()}
     for path in WORKFLOWS:
-        named = {str(job.get("environment")) for _, job in jobs(path)}
+        named = {environment_of(job) for _, job in jobs(path)}
         if named & {"ci", "stage", "production-plan", "production"}:
             assert path.stem not in grouped
 
@@ -135,3 +137,35 @@ def test_secrets_are_given_to_steps_of_jobs_with_a_github_environment_only(path:
         assert not SECRET.search(str(job.get("env", ""))), f"{name}: a secret for all of its steps"
         if any(SECRET.search(str(step)) for step in job.get("steps", [])):
             assert job.get("environment"), f"{name}: secrets of the whole repository"
+
+
+def test_a_deployment_on_github_is_a_deployment_with_an_address() -> None:
+    """GitHub lists each job with an environment as a deployment unless told otherwise; a plan or preview is none."""
+    for path in WORKFLOWS:
+        for name, job in jobs(path):
+            environment = job.get("environment") or {"deployment": False}
+            lists = isinstance(environment, str) or environment.get("deployment", True)
+            applies = any(re.match(r"scripts/snu (up|apply) ", line) for line in commands(job))
+            assert lists == applies, f"{path.name}: {name}"
+            if lists:
+                assert environment["url"] == "${{ steps.url.outputs.url }}"
+                assert f"scripts/snu outputs {environment['name']} urls.app" in map(_inner, commands(job))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_only_jobs_of_preview_environments_may_write_deployments(path: Path) -> None:
+    for _, job in jobs(path):
+        reports = any(re.match(r"scripts/snu env (up|down|sweep)\b", line) for line in commands(job))
+        assert (job.get("permissions", {}).get("deployments") == "write") == reports
+
+
+def test_each_release_gets_its_notes() -> None:
+    """After its tag is pushed; a failure does not fail a job whose deployment has succeeded."""
+    for workflow in ("release", "hotfix", "rollback"):
+        for name, job in jobs(ROOT / f".github/workflows/{workflow}.yml"):
+            steps = [step for step in job.get("steps", []) if "run" in step]
+            for published, following in itertools.pairwise(steps):
+                if published["run"].startswith("scripts/snu release publish "):
+                    stack = published["run"].split()[3]
+                    assert following["run"].startswith(f"scripts/snu release notes {stack} "), f"{workflow}: {name}"
+                    assert following["continue-on-error"] is True
