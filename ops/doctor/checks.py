@@ -232,6 +232,6 @@ CHECKS: Sequence[Check] = (
     Check("GitHub environments and secrets", _ENVIRONMENTS, github_secrets),
     Check("GitHub environment rules", _ENVIRONMENTS, repository.environment_rules),
     Check("branch rules", _BRANCHES, repository.branch_rules),
-    Check("webhooks", "docs/how-to/github.md#webhooks", repository.webhooks),
+    Check("webhooks", "docs/how-to/github.md#6-webhooks", repository.webhooks),
 )
 """In the order in which a new organization is set up."""
