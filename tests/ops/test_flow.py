@@ -62,7 +62,7 @@ def bring_up(project: Project, engine: str) -> None:
         ended = snu(project, engine, "up", stack, "--yes", "--skip-preview", "--check-urls")
         assert ended.returncode == ExitCode.OK, ended.stdout + ended.stderr
         if stack == "foundation-local":
-            assert "run `scripts/snu keys store foundation-local`" in ended.stdout
+            assert "`scripts/snu keys store foundation-local` creates" in ended.stdout
             stored = project.snu("keys", "store", stack)
             assert stored.returncode == ExitCode.OK, stored.stdout + stored.stderr
 
