@@ -6,7 +6,7 @@ duplicate name halfway through the update. Such conflicts are detected in the pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from ops.errors import OpsError
@@ -47,7 +47,8 @@ def refuse_collisions(stack: Stack, record: OperationRecord) -> None:
         pairs = "".join(
             f"\n  {new.name} would use {name}, which {old.name} still uses" for name, old, new in collisions
         )
-        next_steps = dict.fromkeys(_next_step(stack, old, new) for _, old, new in collisions)
+        deleted = {item.step.urn for item in record.steps.values() if item.step.op == "delete"}
+        next_steps = dict.fromkeys(_next_step(stack, old, new, deleted) for _, old, new in collisions)
         raise OpsError(
             f"{stack.name}: this update would fail halfway because some names are still in use:{pairs}\n"
             f"Nothing was changed. {' '.join(next_steps)}",
@@ -114,10 +115,10 @@ def _named(identity: _Identity) -> str:
     return f"the {kind.noun if kind else token} {name}"
 
 
-def _next_step(stack: Stack, old: Step, new: Step) -> str:
+def _next_step(stack: Stack, old: Step, new: Step, deleted: Set[str]) -> str:
     setting = _SETTINGS.get(_noun(new.parent))
     former, key = name_of(old.parent), name_of(new.parent)
-    if setting and old.op == "delete" and new.op == "create" and _noun(old.parent) == _noun(new.parent):
+    if setting and old.parent in deleted and new.op == "create" and _noun(old.parent) == _noun(new.parent):
         return (
             f"If {former} was renamed to {key}, set `renamedFrom: {former}` under snu:{setting}.{key} in "
             f"{stack.file.name}. Otherwise, remove {former} in a separate update first."

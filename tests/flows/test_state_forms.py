@@ -36,6 +36,7 @@ READING = {
     "drift": (STACK, *ENGINE),
     "env list": (),
     "env sweep": (),
+    "graph": (STACK, *ENGINE),
     "images clean": (STACK,),
     "outputs": (STACK, *ENGINE),
     "preview": (STACK, "--expect-no-changes", *ENGINE),
@@ -79,8 +80,11 @@ NOT_READING = {
     *("local env", "local logs", "local reset", "local start", "local status", "local stop", "logs", "plan-keys"),
     *("keys list", "keys make", "keys revoke", "keys store"),
     *("rotate deploy-key", "rotate passphrase", "rotate plan-keys", "rotate state", "setup"),
+    *("job list", "job run", "job runs", "job stop", "open", "state env"),
     *("plan-discard", "promote", "releases", "rollback", "touched", "unlock"),
-    *("release check", "release finish", "release publish", "release push"),
+    *("release check", "release finish", "release notes", "release publish", "release push"),
+    *("secrets compare", "secrets edit", "secrets get", "secrets history", "secrets import", "secrets list"),
+    *("secrets rollback", "secrets set", "secrets unset"),
 }
 """Commands that read no state, or read it only after what is refused before."""
 

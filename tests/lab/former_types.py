@@ -10,7 +10,8 @@ from ops.state import last_run
 from pulumi_state.store import open_store
 from tests.lab.lab import Lab
 
-_FORMER = {f"{PACKAGE}:index:{component.__name__}": component._former_type for component in COMPONENTS}
+_RENAMED = [component for component in COMPONENTS if component._former_type]
+_FORMER = {f"{PACKAGE}:index:{component.__name__}": component._former_type for component in _RENAMED}
 _CURRENT = re.compile("|".join(re.escape(token) for token in sorted(_FORMER, key=len, reverse=True)))
 
 

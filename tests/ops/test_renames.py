@@ -31,6 +31,11 @@ def step(op: str, app: str, kind: ResourceKind, old: dict[str, Any], new: dict[s
     return Step(op, urn, kind.token, state(old), state(new), (), (), None)
 
 
+def removed(app: str) -> Step:
+    """The component of an app that the program no longer has."""
+    return Step("delete", _APP + app, "snu:index:ContainerApp", {"custom": False}, {}, (), (), None)
+
+
 def host(name: str) -> dict[str, Any]:
     return {"hostname": name, "containerId": "fr-par/1"}
 
@@ -51,15 +56,17 @@ def test_a_rename_is_recognized() -> None:
         step("create", "console", catalogue.CONTAINER_DOMAIN, {}, host("admin.z.dev")),
         step("delete", "admin", catalogue.RECORD, record("admin"), {}),
         step("delete", "admin", catalogue.CONTAINER_DOMAIN, host("admin.z.dev"), {}),
+        removed("admin"),
     )
     assert "console-record would use the record admin.z.dev, which admin-record still uses" in said
     assert said.count("set `renamedFrom: admin` under snu:apps.console in Pulumi.stage.yaml") == 1
 
 
-def test_a_host_that_moves_or_is_exchanged_is_refused() -> None:
+@pytest.mark.parametrize("op", ["create", "replace"])
+def test_a_host_that_moves_or_is_exchanged_is_refused(op: str) -> None:
     moved = refusal(
         step("delete", "a", catalogue.CONTAINER_DOMAIN, host("a.z"), {}),
-        step("replace", "b", catalogue.CONTAINER_DOMAIN, host("b.z"), host("a.z")),
+        step(op, "b", catalogue.CONTAINER_DOMAIN, host("b.z"), host("a.z")),
     )
     assert "Remove the name from a-domain in one update, then give it to b-domain in the next." in moved
     exchanged = refusal(
