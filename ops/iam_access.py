@@ -9,15 +9,13 @@ from functools import cached_property
 
 from ops.application_keys import KeyHolder, foundation_settings, holders
 from ops.exit_codes import ExitCode
-from ops.scaleway.catalogue import API_KEY, APPLICATION, POLICY, PROJECT
+from ops.scaleway.catalogue import API_KEY, APPLICATION, IAM_USERS, POLICY, POLICY_RULES, PROJECT
 from ops.scaleway.client import Client, Object, ScalewayError
 from ops.scaleway.list_call import ListCall
 from ops.scaleway.profile import Profile
 from ops.stacks import Stack, find_stack
 
 EXPIRES_SOON = timedelta(days=14)
-_RULES = ListCall("/iam/v1alpha1/rules", "rules")
-_USERS = ListCall("/iam/v1alpha1/users", "users")
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class Iam:
     def user_type(self, user_id: str) -> str:
         """``owner``, ``member`` or ``guest``."""
         with self._client() as client:
-            return str(client.get(_USERS.object_at(id=user_id)).get("type") or "")
+            return str(client.get(IAM_USERS.object_at(id=user_id)).get("type") or "")
 
     def permissions(self, application: str) -> Permissions:
         """The permissions of one of the organization's applications."""
@@ -102,7 +100,7 @@ class Iam:
         for policy in self._policies:
             if policy.get("application_id") != owner:
                 continue
-            for rule in self._list(_RULES, {"policy_id": policy["id"]}):
+            for rule in self._list(POLICY_RULES, {"policy_id": policy["id"]}):
                 sets = frozenset(rule.get("permission_set_names") or ())
                 if rule.get("organization_id"):
                     organization |= sets

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.commands.logs import LinePrinter, LogSession, environment_of
+from ops.commands.logs import LinePrinter, LogSession, environment_of, require_cloud
 from ops.durations import shown
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -144,6 +144,7 @@ def _variables(given: Sequence[str]) -> dict[str, str]:
 @contextmanager
 def _jobs(cwd: Path | None, stack_name: str) -> Iterator[tuple[Stack, Jobs]]:
     stack, settings = environment_of(cwd, stack_name)
+    require_cloud(stack)
     with Client.of(stack, process_environment(), ExitCode.FAILED) as client:
         yield stack, Jobs(client, stack.name, job_names(settings))
 

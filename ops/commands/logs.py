@@ -69,6 +69,7 @@ def logs(cwd: Path | None, names: Sequence[str], stack_name: str, options: LogOp
             ExitCode.USAGE,
         )
     name = names[0]
+    _require_name(*environment_of(cwd, stack_name), name)
     with ExitStack() as stack:
         printer = LinePrinter(as_json=options.as_json)
         session = stack.enter_context(LogSession.open(cwd, stack_name, printer))
@@ -185,38 +186,45 @@ class LogSession(ExitStack):
 
     @classmethod
     def open(cls, cwd: Path | None, stack_name: str, printer: LinePrinter) -> LogSession:
-        """Raises OpsError if the stack is a foundation, too."""
+        """Raises OpsError like ``environment_of``, and if the stack is on the local Scaleway and it is not running."""
         stack, settings = environment_of(cwd, stack_name)
+        require_cloud(stack)
         return cls(stack, settings, process_environment(), printer)
 
     def source(self, name: str, instance: str = "") -> LogSource:
-        """The logs of an app or a job. Raises OpsError if the stack's file has neither."""
+        """The logs of an app or a job of the stack's file."""
         if name in self._settings.apps:
             container = self._settings.container_name(name)
             return ContainerLogs(self.client, self._stack.name, container, self._project_id, instance)
-        names = job_names(self._settings)
-        if name in names:
-            return JobLogs(self.jobs, name, instance)
-        apps, jobs = (", ".join(keys) or "none" for keys in (self._settings.apps, names))
-        raise OpsError(
-            f"{self._stack.file.name} has no app or job {safe(name)}. Apps: {apps}; jobs: {jobs}."
-            f"{_stack_hint(self._stack.project_dir, [name])}",
-            ExitCode.USAGE,
-        )
+        return JobLogs(self.jobs, name, instance)
 
 
 def environment_of(cwd: Path | None, stack_name: str) -> tuple[Stack, EnvironmentSettings]:
-    """A stack that is an environment, with its settings.
-
-    Raises OpsError if it is a foundation, or if it is on the local Scaleway, which is not running.
-    """
+    """A stack that is an environment, with its settings. Raises OpsError if it is a foundation."""
     stack = find_stack(project_dir(cwd), stack_name)
     settings = settings_of(stack)
     if not isinstance(settings, EnvironmentSettings):
         raise OpsError(f"{stack.file.name} is a foundation, which has no apps and no jobs.", ExitCode.USAGE)
+    return stack, settings
+
+
+def require_cloud(stack: Stack) -> None:
+    """Raises OpsError if the stack is on the local Scaleway and it is not running."""
     if stack.is_local:
         LocalCloud(stack).require()
-    return stack, settings
+
+
+def _require_name(stack: Stack, settings: EnvironmentSettings, name: str) -> None:
+    """Raises OpsError if the stack's file has no such app or job."""
+    names = job_names(settings)
+    if name in settings.apps or name in names:
+        return
+    apps, jobs = (", ".join(keys) or "none" for keys in (settings.apps, names))
+    raise OpsError(
+        f"{stack.file.name} has no app or job {safe(name)}. Apps: {apps}; jobs: {jobs}."
+        f"{_stack_hint(stack.project_dir, [name])}",
+        ExitCode.USAGE,
+    )
 
 
 def _stack_hint(project: Path, names: Sequence[str]) -> str:

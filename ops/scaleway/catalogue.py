@@ -306,6 +306,8 @@ API_KEY = ResourceKind(
     id="{found[access_key]}",
     only_once="secret key",
 )
+POLICY_RULES = ListCall("/iam/v1alpha1/rules", "rules")
+IAM_USERS = ListCall("/iam/v1alpha1/users", "users")
 JOB_DEFINITION = ResourceKind(
     "scaleway:job/definition:Definition",
     "scaleway_job_definition",

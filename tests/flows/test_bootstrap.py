@@ -255,7 +255,7 @@ def test_a_backend_database_on_a_real_postgres(lab: Lab, postgres_server: Server
         for engine in ("embedded", *(["pulumi"] if not missing(PULUMI) else [])):
             read = snu(lab, "preview", ENVIRONMENT, "--engine", engine, "--expect-no-changes")
             assert read.returncode == ExitCode.OK, read.stdout + read.stderr
-        assert content(open_store(url, {}), ".pulumi/stacks/snu/local.json")["version"] == 3
+        assert content(open_store(url, {}), ".pulumi/stacks/snu/local.json")["version"] == 4
         _move_to_a_bucket(lab)
     finally:
         postgres_server.run('DROP DATABASE "snu-state-local" WITH (FORCE)', f'DROP ROLE "{user}"')

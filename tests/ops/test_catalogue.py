@@ -67,7 +67,7 @@ def test_nothing_else_of_the_command_names_a_type_or_a_path_of_the_api() -> None
         if file.name != "catalogue.py":
             text = file.read_text(encoding="utf-8")
             assert [name for name in names if name in text] == [], file
-            assert re.findall(r"/[a-z-]+/v[0-9][a-z0-9]*/", text) == [], file
+            assert re.findall(r"(?<!loki)/[a-z-]+/v[0-9][a-z0-9]*/", text) == [], file
 
 
 def test_a_kind_is_listed_once() -> None:

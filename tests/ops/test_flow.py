@@ -164,12 +164,12 @@ def test_a_preview_as_markdown(running: Project, engine: str) -> None:
     project = running
     printed = snu(project, engine, "preview", "foundation-local", "--markdown", "-")
     assert printed.returncode == ExitCode.OK, printed.stdout + printed.stderr
-    assert printed.stdout.startswith("### Preview of `foundation-local`: 36 to create, ")
+    assert printed.stdout.startswith("### Preview of `foundation-local`: 41 to create, ")
     assert "- `local-secrets-secret` · `scaleway:secrets:Secret`\n" in printed.stdout
     assert "\nCost: +" in printed.stdout
     file = project.directory / "preview.md"
     both = snu(project, engine, "preview", "foundation-local", "--markdown", str(file))
-    assert "To do: 36 to create" in both.stdout
+    assert "To do: 41 to create" in both.stdout
     assert file.read_text() == printed.stdout
     nowhere = str(project.directory / "missing/preview.md")
     refused(project, *("preview", "foundation-local", "--markdown", nowhere), code=ExitCode.USAGE, says="be written")

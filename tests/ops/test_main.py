@@ -38,7 +38,7 @@ def test_every_end_has_its_status(
 @pytest.mark.parametrize(
     ("words", "problem", "command"),
     [
-        (["nope"], "No such command 'nope'.", "scripts/snu"),
+        (["xyzzy"], "No such command 'xyzzy'.", "scripts/snu"),
         (["up"], "Missing argument 'STACK'.", "scripts/snu up"),
         (["local", "logs", "--x"], "No such option: --x", "scripts/snu local logs"),
     ],

@@ -140,7 +140,7 @@ def test_long_parts_are_folded_but_never_what_is_lost() -> None:
 def test_protection_outputs_and_warnings_are_changes_worth_a_word() -> None:
     record = recorded(
         step("same", STACK, {}, {}, old_state={"outputs": {"url": "a"}}, new_state={"outputs": {"url": "b"}}),
-        step("same", CONTAINER, {}, {}, old_state={"protect": True}),
+        step("same", CONTAINER, {"name": "api"}, {"name": "api"}, old_state={"protect": True}),
         diagnostic("warning", "beware\n```\nof dogs", CONTAINER),
         summary(same=2),
     )

@@ -268,7 +268,7 @@ def test_the_text_of_a_dry_run(organization: Organization) -> None:
     output = organization.capture.readouterr().out
     assert "wrong    branch rules  docs/how-to/github.md#3-protect-the-branches\n" in output
     assert "         would create the ruleset 'snu: main' for main\n" in output
-    assert "Fix: scripts/snu plan-keys stage --out FOLDER" in output
+    assert "Fix: scripts/snu plan-keys stage --out DIR" in output
     assert "Nothing was changed. To perform" in output
 
 
