@@ -119,8 +119,7 @@ def _parts(texts: Sequence[str]) -> list[str]:
     """Strings that some of the ``texts`` contain and others do not."""
     different = (index for index, characters in enumerate(zip(*texts, strict=False)) if len({*characters}) > 1)
     start = next(different, min(map(len, texts)))
-    # Which ones are chosen only affects the number of requests.
-    chance = random.Random(start)  # noqa: S311
+    chance = random.Random(start)  # noqa: S311 - only the number of requests depends on it
     parts = {max(texts, key=len)[start : start + _PART_LENGTH]}
     for text in chance.choices(texts, k=_CANDIDATES):
         if len(text) > start:
