@@ -18,6 +18,7 @@ from ops.readiness import check_containers, run_update
 from ops.recovery.run import needs_recovery, recover_locked
 from ops.report.factory import display_for
 from ops.report.text import counted
+from ops.secrets.check import warn_of_missing_keys
 from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
 from pulumi_state.store import checkpoints, layout
@@ -46,6 +47,10 @@ class PreviewStack:
         """Recover from an interrupted run, if any. Raises OpsError if the outcome is uncertain."""
         if needs_recovery(self.session):
             recover_locked(self.session, yes=True)
+
+    def warn_of_missing_keys(self) -> None:
+        """Warn about keys that its secret document lacks."""
+        warn_of_missing_keys(self.session.stack, self.session.environ, self.session.store)
 
     def up(self, options: Options) -> None:
         """Refresh, apply, and check the containers. Raises OpsError on failure, including policy violations."""

@@ -22,7 +22,6 @@ from ops.previews.eligibility import NotEligibleError, PreviewRequest
 from ops.previews.metadata import PreviewMetadata
 from ops.previews.parent import Parent
 from ops.previews.stack import PreviewStack, write_file
-from ops.secrets.check import warn_of_missing_keys
 from ops.session import Options
 from ops.stacks import find_stack, settings_of
 
@@ -74,7 +73,7 @@ def bring_up(
             current = PreviewMetadata.now(request.branch, request.pull_request, request.repository)
             metadata.write(parent.store, parent.project, request.name, current)
             stack.recover()
-            warn_of_missing_keys(stack.session.stack, stack.session.environ, stack.session.store)
+            stack.warn_of_missing_keys()
             builds.build(parent.project_dir, request.name, build.repository, base=build.base, parallel=build.parallel)
             stack.up(options)
             if reason := request.objection(parent.template, parent.rules):

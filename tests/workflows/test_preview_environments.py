@@ -56,6 +56,7 @@ class Run:
         self.ended_well: bool | None = None
         """None before its end."""
         self.cancelled = False
+        self._error: Exception | None = None
         (self.command,) = [shlex.split(line.partition("||")[0]) for line in job.commands]
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -72,6 +73,8 @@ class Run:
         else:
             self._go.release()
         self._back.acquire()
+        if self._error is not None:
+            raise self._error
 
     def pause(self) -> None:
         """Its turn is over."""
@@ -85,6 +88,8 @@ class Run:
             self.ended_well = self.world.execute(self.command)
         except CancelledError:
             self.ended_well = False
+        except Exception as error:
+            self._error = error
         finally:
             self._back.release()
 
@@ -223,6 +228,9 @@ class Stack:
 
     def recover(self) -> None:
         self.world.pause()
+
+    def warn_of_missing_keys(self) -> None:
+        """Reads the secret document, which the world does not have."""
 
     def up(self, _options: Options) -> None:
         self.world.things, self.world.complete = True, False
