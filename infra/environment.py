@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pulumiverse_scaleway import containers
 
 from infra import naming
 from infra.components.alerts import CrashAlerts, CrashAlertsArgs
+from infra.components.commands import Command, CommandArgs
 from infra.components.containers import ContainerApp, ContainerAppArgs, ContainerProbe
 from infra.components.jobs import ScheduledJob, ScheduledJobArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs, is_written
@@ -109,6 +111,7 @@ class _Parts:
         self._foundation = foundation
         self._project = project
         self._sources: WorkingCopy | None = None
+        self._commands: dict[str, Command] = {}
         self.images: dict[str, RunningImage] = {}
         """The images that apps and jobs run, by name."""
         self._variables = variables_by_consumer(settings)
@@ -126,6 +129,11 @@ class _Parts:
 
     def app(self, name: str, app: App, namespace_id: pulumi.Output[str]) -> ContainerApp:
         """Registers an app."""
+        apps = self._settings.apps
+        # Apps that run the same image wait for its release command too.
+        releases = [each for each, other in apps.items() if other.release and self._image(each) == self._image(name)]
+        commands = [self._command(each, "release") for each in releases]
+        commands += [self._command(name, "seed")] if app.seed else []
         zone = self._settings.zone
         in_zone = zone is not None and app.host is not None and naming.is_in_zone(app.host, zone)
         return ContainerApp(
@@ -133,7 +141,7 @@ class _Parts:
             ContainerAppArgs(
                 container_name=self._settings.container_name(name),
                 namespace_id=namespace_id,
-                image=self.image(app.image or name).reference,
+                image=self.image(self._image(name)).reference,
                 cpu=app.cpu,
                 memory=app.memory,
                 min_scale=app.min_scale,
@@ -155,7 +163,60 @@ class _Parts:
                 hint=f"To show its log: scripts/snu logs {name} --stack {pulumi.get_stack()}",
             ),
             self._opts(app),
+            commands=commands,
         )
+
+    def _image(self, app: str) -> str:
+        """The name of an app's image."""
+        return self._settings.apps[app].image or app
+
+    def _command(self, app_name: str, kind: str) -> Command:
+        """An app's command, whose job is registered once."""
+        key = naming.command_job(app_name, kind)
+        if key not in self._commands:
+            self._commands[key] = self._registered(app_name, kind, key)
+        return self._commands[key]
+
+    def _registered(self, app_name: str, kind: str, key: str) -> Command:
+        app = self._settings.apps[app_name]
+        command = app.commands[kind]
+        environment, stack = self._settings.environment, pulumi.get_stack()
+        former = [pulumi.Alias(name=naming.command_job(app.renamed_from, kind))] if app.renamed_from else None
+        job = ScheduledJob(
+            key,
+            ScheduledJobArgs(
+                job_name=naming.job(environment.name, key),
+                project_id=self._foundation.project_id,
+                image=self.image(self._image(app_name)).reference,
+                cpu=app.cpu,
+                memory=app.memory,
+                timeout=command.timeout,
+                command=command.command,
+                variables=self._plain(f"{kind} command of {app_name}"),
+            ),
+            pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(aliases=former)),
+        )
+        return Command(
+            CommandArgs(
+                app=app_name,
+                kind=kind,
+                command=command.command,
+                timeout=command.timeout,
+                job=job,
+                access_id=self._release_access,
+                log_hint=lambda run: f"scripts/snu logs {key} --stack {stack} --instance {run[:8]}",
+                key_hint=f"Run `scripts/snu keys store {environment.foundation}`.",
+                each_version=kind == "release",
+                api_url=pulumi.Config("scaleway").get("apiUrl"),
+            )
+        )
+
+    @cached_property
+    def _release_access(self) -> pulumi.Output[str]:
+        """The id of the secret with the key that starts commands; fails with `pulumi.RunError` if it has no version."""
+        environment = self._settings.environment
+        secret = naming.release_secret(environment.preview_of or environment.name)
+        return _written(self._foundation.release_secret_id, secret, "the release commands", environment.foundation)
 
     def job(self, name: str, job: Job) -> ScheduledJob:
         """Registers a job."""
@@ -204,18 +265,9 @@ class _Parts:
 
     def _alerts_access(self) -> pulumi.Output[str]:
         """The id of the secret with the job's credentials; fails with `pulumi.RunError` if it has no version."""
-        name = naming.alerts_secret(self._settings.environment.name)
-
-        def check(is_written: bool, secret_id: str) -> str:
-            if not is_written:
-                raise pulumi.RunError(
-                    f"the secret {name} has no version, so the crash alerts have no API key: run `scripts/snu keys "
-                    f"store {self._settings.environment.foundation}`"
-                )
-            return secret_id
-
-        secret_id = self._foundation.alerts_secret_id
-        return pulumi.Output.all(is_written(secret_id), secret_id).apply(lambda values: check(*values))
+        environment = self._settings.environment
+        secret = naming.alerts_secret(environment.name)
+        return _written(self._foundation.alerts_secret_id, secret, "the crash alerts", environment.foundation)
 
     def _checks(self) -> pulumi.Output[list[pulumi.Resource]]:
         """An empty list of dependencies that resolves once all checks have passed. Unknown values are not checked."""
@@ -273,6 +325,20 @@ class _Parts:
 
     def _from_document(self, variables: Mapping[str, str]) -> dict[str, pulumi.Input[str]]:
         return {name: self._document.value(key) for name, key in variables.items()}
+
+
+def _written(secret_id: pulumi.Output[str], name: str, users: str, foundation: str) -> pulumi.Output[str]:
+    """The id of a secret with an API key; fails with `pulumi.RunError` if it has no version."""
+
+    def check(is_written: bool, secret_id: str) -> str:
+        if not is_written:
+            raise pulumi.RunError(
+                f"the secret {name} has no version, so {users} have no API key: run `scripts/snu keys store "
+                f"{foundation}`"
+            )
+        return secret_id
+
+    return pulumi.Output.all(is_written(secret_id), secret_id).apply(lambda values: check(*values))
 
 
 def _refuse_secrets(name: str, sources: "WorkingCopy") -> None:

@@ -1,9 +1,10 @@
 """The `foundation` blueprint: an isolated Scaleway project with the resources that its environments require."""
 
 import pulumi
-from pulumiverse_scaleway import account, containers, domain
+from pulumiverse_scaleway import account, containers, domain, secrets
 
 from infra import naming
+from infra.components.access import AccessDescriptions, grant, on_projects
 from infra.components.alerts_access import AlertsAccess, AlertsAccessArgs
 from infra.components.backend_bucket import BackendBucket, BackendBucketArgs
 from infra.components.backend_database import BackendDatabase, BackendDatabaseArgs
@@ -19,6 +20,7 @@ from infra.components.iam import (
 )
 from infra.components.logs_access import LogsAccess, LogsAccessArgs
 from infra.components.observability import Observability, ObservabilityArgs
+from infra.components.permission_sets import RUN_JOBS
 from infra.components.registry import Registry, RegistryArgs
 from infra.components.secrets import EnvironmentSecrets, EnvironmentSecretsArgs
 from infra.documents import read_text
@@ -117,6 +119,11 @@ def build(settings: FoundationSettings) -> None:
             ),
             opts,
         )
+    releases = {
+        name: _release_access(name, settings, project.id, opts)
+        for name, environment in settings.environments.items()
+        if environment.release_commands
+    }
     for name, access in alerts.items():
         _report_unless_written(access, naming.alerts_secret(name))
     if settings.zone is not None:
@@ -138,6 +145,8 @@ def build(settings: FoundationSettings) -> None:
     pulumi.export("logsUrl", observability.logs_url)
     pulumi.export("logsToken", observability.logs_token)
     pulumi.export("alertsSecretIds", {name: access.secret_id for name, access in alerts.items()})
+    if releases:
+        pulumi.export("releaseSecretIds", releases)
     pulumi.export("alertsAccess", {name: access.access for name, access in alerts.items()})
 
 
@@ -146,7 +155,7 @@ def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: 
     project, organization_id = settings.project.name, settings.organization_id
     # A project used to have a single deploy application; the environment with the project's name inherits it.
     successor = project if project in settings.environments else next(iter(settings.environments))
-    for name in settings.environments:
+    for name, environment in settings.environments.items():
         aliases = [pulumi.Alias(name="deploy")] if name == successor else None
         DeployAccess(
             f"{name}-deploy",
@@ -159,6 +168,7 @@ def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: 
                 state_secret=naming.environment_state_secret(name),
                 state_reader_secret=naming.state_reader_secret(name),
                 logs_secret=naming.logs_secret(name),
+                release_secret=naming.release_secret(name) if environment.release_commands else None,
                 project_id=project_id,
                 organization_id=organization_id,
                 read_registries_of=settings.deploy.read_registries_of,
@@ -195,6 +205,28 @@ def _access(settings: FoundationSettings, project_id: pulumi.Output[str], opts: 
         ),
         opts,
     )
+
+
+def _release_access(
+    name: str, settings: FoundationSettings, project_id: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    """Registers the IAM application that starts release commands, and the secret for its key. Returns its id."""
+    grant(
+        f"{name}-release",
+        naming.release_application(name),
+        AccessDescriptions(f"Starts the release commands of {name}", f"Allows starting the release commands of {name}"),
+        [on_projects([project_id], RUN_JOBS)],
+        opts,
+    )
+    return secrets.Secret(
+        f"{name}-release-secret",
+        name=naming.release_secret(name),
+        description=f"API key that starts the release commands of {name}",
+        type="opaque",
+        protected=settings.protect,
+        project_id=project_id,
+        opts=opts,
+    ).id
 
 
 def _database(

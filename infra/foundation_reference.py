@@ -43,6 +43,23 @@ class FoundationReference:
         """Id of the secret with the credentials for the environment's crash alerts."""
         return self._plain("alertsSecretIds")
 
+    @property
+    def release_secret_id(self) -> pulumi.Output[str]:
+        """Id of the secret with the key that starts release commands; fails with `pulumi.RunError` if there is none."""
+
+        async def read() -> str:
+            details = await self._reference.get_output_details("releaseSecretIds")
+            secret_ids = details.value or {}
+            if self._environment not in secret_ids:
+                raise pulumi.RunError(
+                    f"the stack {self._stack} has no key for release commands: set snu:environments."
+                    f"{self._environment}.releaseCommands to true in Pulumi.{self._stack}.yaml, and run `scripts/snu "
+                    f"up {self._stack}` and `scripts/snu keys store {self._stack}`"
+                )
+            return str(secret_ids[self._environment])
+
+        return pulumi.Output.from_input(read())
+
     def zone(self, expected: str) -> pulumi.Output[str]:
         """The foundation's DNS zone; fails with `pulumi.RunError` if it differs from `expected`."""
 

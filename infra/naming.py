@@ -37,6 +37,11 @@ def job(environment: str, job_key: str) -> str:
     return f"{environment}-{job_key}"
 
 
+def command_job(app: str, command: str) -> str:
+    """The key of the job that runs an app's command (`release` or `seed`); also its name in the program."""
+    return f"{app}-{command}"
+
+
 def secret(environment: str) -> str:
     """An environment's secret document: `snu-staging`."""
     return f"snu-{environment}"
@@ -91,6 +96,7 @@ def applications(environment: str) -> list[str]:
         secret_reader_application(environment),
         alerts_application(environment),
         logs_application(environment),
+        release_application(environment),
         *states,
         *map(state_reader, states),
     ]
@@ -158,6 +164,16 @@ def logs_application(environment: str) -> str:
 def logs_secret(environment: str) -> str:
     """The secret with the URL and the token for queries of an environment's logs."""
     return f"snu-{environment}-logs"
+
+
+def release_application(environment: str) -> str:
+    """The IAM application that starts the jobs of release commands."""
+    return f"snu-release-{environment}"
+
+
+def release_secret(environment: str) -> str:
+    """The secret with the API key that starts the jobs of release commands."""
+    return f"snu-{environment}-release"
 
 
 ALERTS_STATE = "crash-alerts.json"

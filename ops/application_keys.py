@@ -86,6 +86,9 @@ def holders(stack: Stack, settings: FoundationSettings) -> list[KeyHolder]:
                 KeyHolder(state_writer, f"writes the state of {environment}", writer),
                 KeyHolder(naming.state_reader(state_writer), f"reads the state of {environment}", reader),
             ]
+        if backend.release_commands:
+            starter, secret = naming.release_application(environment), naming.release_secret(environment)
+            key_holders.append(KeyHolder(starter, f"runs release commands of {environment}", secret))
         alerts = naming.alerts_application(environment)
         key_holders.append(KeyHolder(alerts, f"reports crashes of {environment}", naming.alerts_secret(environment)))
     return key_holders

@@ -25,7 +25,7 @@ from ops.state.backend_lookup import find_document
 from ops.state.bootstrap import foundation_outputs, passphrase_for, publish_to, stacks_of, storage_of, write_document
 from ops.state.bucket import ensure_bucket, ensure_policy
 from ops.state.lock import locks_of
-from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access
+from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access, store_release_key
 from pulumi_state.store import StoreError, address_of, checkpoints, open_store
 from pulumi_state.variables import PASSPHRASE
 
@@ -79,7 +79,8 @@ class FoundationSecrets:
             yield cls(stack, backend_of(stack), settings, account, user_environ, outputs, keys)
 
     def store(self, environment: str | None = None) -> None:
-        """Store the backend documents of every environment, and the key and data sources for its crash alerts.
+        """Store the backend documents of every environment, the key and data sources for its crash alerts, and the key
+        for its release commands.
 
         ``environment``: only of this one.
 
@@ -90,6 +91,8 @@ class FoundationSecrets:
             if self.state_backend.kind is BackendKind.FOUNDATION:
                 in_use += self._store_state(name)
             store_alerts_access(self.account, self.keys, name, self.outputs, self._project_id)
+            if self.settings.environments[name].release_commands:
+                store_release_key(self.account, self.keys, name, self._project_id)
         if in_use:
             raise OpsError("\n".join(in_use), ExitCode.FAILED)
 

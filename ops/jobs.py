@@ -55,8 +55,8 @@ class JobRun:
 
 
 def job_names(settings: EnvironmentSettings) -> dict[str, str]:
-    """Names of the job definitions on Scaleway by the jobs' keys, including the crash alerts job if there is one."""
-    names = {key: settings.job_name(key) for key in settings.jobs}
+    """Names of the job definitions on Scaleway by the jobs' keys, including those for commands and crash alerts."""
+    names = {key: settings.job_name(key) for key in settings.jobs} | settings.command_jobs
     if settings.crash_alerts is None:
         return names
     return {**names, naming.ALERTS_JOB: naming.job(settings.environment.name, naming.ALERTS_JOB)}

@@ -67,14 +67,8 @@ def store_alerts_access(
     known = _content(account, secrets[0]) if secrets else {}
     access = _access(known, environment, outputs)
     if not secrets or not access:
-        missing = "output `alertsAccess`" if secrets else f"secret {name}"
-        raise OpsError(
-            f"The foundation has no {missing} yet. Everything stored so far was kept. Run `scripts/snu up` on the "
-            "foundation first.",
-            ExitCode.FAILED,
-        )
-    pair = KeyPair(known[_ACCESS_KEY], known[_SECRET_KEY]) if known.keys() >= {_ACCESS_KEY, _SECRET_KEY} else None
-    key = keys.current_or_new(application, pair)
+        raise _not_deployed("output `alertsAccess`" if secrets else f"secret {name}")
+    key = keys.current_or_new(application, _pair(known))
     document = {**access, _ACCESS_KEY: key.access_key, _SECRET_KEY: key.secret_key}
     if document == known:
         keys.say(f"secret {name}", "exists: contains access for the crash alerts")
@@ -82,6 +76,38 @@ def store_alerts_access(
         account.write(secrets[0], json.dumps(document).encode())
         keys.say(f"secret {name}", "updated the access for the crash alerts")
     keys.delete_others(application, key.access_key)
+
+
+def store_release_key(account: Account, keys: StoredKeys, environment: str, project_id: str) -> None:
+    """Write the key that starts release commands to its secret.
+
+    Raises OpsError if the foundation has not created the secret or the application.
+    """
+    name, application = naming.release_secret(environment), naming.release_application(environment)
+    secrets = account.secrets_named(name, project_id)
+    if not secrets:
+        raise _not_deployed(f"secret {name}")
+    known = _content(account, secrets[0])
+    key = keys.current_or_new(application, _pair(known))
+    document = {_ACCESS_KEY: key.access_key, _SECRET_KEY: key.secret_key}
+    if document == known:
+        keys.say(f"secret {name}", "exists: contains the key for release commands")
+    else:
+        account.write(secrets[0], json.dumps(document).encode())
+        keys.say(f"secret {name}", "updated the key for release commands")
+    keys.delete_others(application, key.access_key)
+
+
+def _not_deployed(missing: str) -> OpsError:
+    return OpsError(
+        f"The foundation has no {missing} yet. Everything stored so far was kept. Run `scripts/snu up` on the "
+        "foundation first.",
+        ExitCode.FAILED,
+    )
+
+
+def _pair(known: Mapping[str, str]) -> KeyPair | None:
+    return KeyPair(known[_ACCESS_KEY], known[_SECRET_KEY]) if known.keys() >= {_ACCESS_KEY, _SECRET_KEY} else None
 
 
 def outdated_keys(

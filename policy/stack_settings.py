@@ -50,6 +50,7 @@ def _permission_sets(settings: EnvironmentSettings | FoundationSettings) -> dict
     allowed: dict[str, Collection[str]] = {}
     for environment in settings.environments:
         allowed[naming.policy(naming.deploy_application(environment))] = deploy
+        allowed[naming.policy(naming.release_application(environment))] = ["ServerlessJobsFullAccess"]
         allowed[naming.policy(naming.preview_application(environment))] = databases
     if settings.previews:  # preview environments create their own secrets
         previews = naming.policy(naming.previews_application(settings.project.name))

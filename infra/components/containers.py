@@ -1,6 +1,7 @@
 """A container that serves requests, with its host name."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ import pulumi
 from pulumiverse_scaleway import containers, domain
 
 from . import defaults
+from .commands import Command
 from .component import Component
 from .health import ContainerHealth
 
@@ -99,8 +101,18 @@ class ContainerApp(Component):
 
     _former_type = "snu:containers:ContainerApp"
 
-    def __init__(self, name: str, args: ContainerAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the component and its children. Raises `pulumi.RunError` if only one of zone and record is set."""
+    def __init__(
+        self,
+        name: str,
+        args: ContainerAppArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        commands: Sequence[Command] = (),
+    ) -> None:
+        """Register the component and its children. Raises `pulumi.RunError` if only one of zone and record is set.
+
+        `commands` run in order before the container changes. Not available to other languages.
+        """
         zone, record_name = args.get("zone"), args.get("record")
         if (zone is None) != (record_name is None):
             raise pulumi.RunError(f"{name}: zone and record must be set together")
@@ -130,7 +142,13 @@ class ContainerApp(Component):
             secret_environment_variables=args.get("secret_variables") or None,
             liveness_probe=_liveness(args.get("liveness_probe")),
             startup_probe=_startup(args.get("startup_probe")),
-            opts=pulumi.ResourceOptions(parent=self, hooks=health.hooks),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                hooks=functools.reduce(
+                    pulumi.ResourceHookBinding.merge, (command.hooks for command in commands), health.hooks
+                ),
+                depends_on=[command.job for command in commands],
+            ),
         )
         self.container_id = container.id
         self.endpoint = container.public_endpoint

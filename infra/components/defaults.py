@@ -33,6 +33,9 @@ PLATFORM = "linux/amd64"
 JOB_STORAGE = 1000
 """In MB."""
 
+RELEASE_TIMEOUT = 600
+"""In seconds."""
+
 SERVERLESS_MIN_CPU = 0
 SERVERLESS_MAX_CPU = 1
 

@@ -29,7 +29,7 @@ class ContainerHealth:
         self._hook_has_run = False
         self.hooks: pulumi.ResourceHookBinding | None = None
         """The hooks of the container; None if nothing can call them, as under Pulumi's mocks."""
-        if _callbacks_are_served():
+        if callbacks_are_served():
             hook = pulumi.ResourceHook(f"{name}-ready", self._after_change)
             self.hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])
 
@@ -83,6 +83,6 @@ class ContainerHealth:
         return f"container {name} is {_FAILED[status]}: {error_message or 'Scaleway gave no reason'}{self._hint}"
 
 
-def _callbacks_are_served() -> bool:
+def callbacks_are_served() -> bool:
     """Whether the engine can call functions of the program. The SDK serves no callbacks to a mock of an engine."""
     return settings.SETTINGS.callbacks is not None or isinstance(settings.SETTINGS.monitor, ResourceMonitorStub)

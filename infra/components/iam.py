@@ -43,6 +43,8 @@ class DeployAccessArgs(TypedDict):
     """Name of the secret with the credentials that read the environment's state."""
     logs_secret: NotRequired[str]
     """Name of the secret with the token that queries the environment's logs, which the deploy application may read."""
+    release_secret: NotRequired[str | None]
+    """Name of the secret with the API key that starts release commands, which the deploy application may read."""
     project_id: pulumi.Input[str]
     """Project of the environment. The applications can also deploy the project's other environments: Scaleway does not
     isolate containers, registries or records within a project."""
@@ -73,7 +75,7 @@ class DeployAccess(Component):
         environment, project = args["environment"], [args["project_id"]]
         child = pulumi.ResourceOptions(parent=self)
         document, state_reader = args["document_secret"], args["state_reader_secret"]
-        logs = [args["logs_secret"]] if "logs_secret" in args else []
+        others = [name for name in (args.get("logs_secret"), args.get("release_secret")) if name is not None]
         open_databases = OPEN_DATABASES if args.get("may_open_databases", False) else ()
         organization = _on_organization(args["organization_id"])
         registries = args.get("read_registries_of", [])
@@ -83,7 +85,7 @@ class DeployAccess(Component):
             _descriptions(f"deploys {environment}"),
             [
                 on_projects(project, [*DEPLOY, *open_databases]),
-                on_secrets(args["project_id"], [document, args["state_secret"], state_reader, *logs]),
+                on_secrets(args["project_id"], [document, args["state_secret"], state_reader, *others]),
                 organization,
                 *([on_projects(registries, READ_REGISTRY)] if registries else []),
             ],

@@ -32,5 +32,7 @@ ORGANIZATION = ("ProjectReadOnly", "IAMReadOnly")
 READ_REGISTRY = ("ContainerRegistryReadOnly",)
 WRITE_SECRETS = ("SecretManagerFullAccess",)
 """Required because stacks of preview environments create and delete secrets."""
+RUN_JOBS = ("ServerlessJobsFullAccess",)
+"""Scaleway's narrowest permission set that can start jobs."""
 OPEN_DATABASES = ("RelationalDatabasesFullAccess",)
 """Scaleway's narrowest permission set that can change an instance's ACL."""

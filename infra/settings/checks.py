@@ -33,6 +33,7 @@ def check_environment(raw: Mapping[str, Any], finding: Finding) -> Iterator[Prob
     known_images = _table(raw.get("images"))
     yield from _check_promoted(raw, known_images, finding)
     yield from _check_alerts(raw, known_images, finding)
+    yield from _check_commands(raw, apps, finding)
     for key, table in runnables.items():
         if isinstance(raw.get("images"), Mapping):
             yield from _check_image(key, table, known_images, finding)
@@ -138,6 +139,26 @@ def _check_alerts(raw: Mapping[str, Any], images: Mapping[str, Any], finding: Fi
         yield finding(
             f"snu:jobs.{naming.ALERTS_JOB}", "the key of the job that snu:crashAlerts creates", "a different key"
         )
+
+
+def _check_commands(raw: Mapping[str, Any], apps: Mapping[str, Any], finding: Finding) -> Iterator[Problem]:
+    jobs, identity = _tables(raw.get("jobs")), _table(raw.get("environment"))
+    for app, table in apps.items():
+        if table.get("seed") is not None and identity.get("previewOf") is None:
+            allowed = "only in preview environments: seeding would change an environment's data"
+            yield finding(f"snu:apps.{app}.seed", "a seed command", allowed)
+        for command in ("release", "seed"):
+            key = naming.command_job(app, command)
+            if table.get(command) is None:
+                continue
+            if key in jobs:
+                yield finding(f"snu:jobs.{key}", f"the key of the job for snu:apps.{app}.{command}", "a different key")
+            if isinstance(name := identity.get("name"), str):
+                job = naming.job(name, key)
+                for other, settings in jobs.items():
+                    if other != key and settings.get("name", naming.job(name, other)) == job:
+                        found = f"`{job}`, the name of the job for snu:apps.{app}.{command}"
+                        yield finding(f"snu:jobs.{other}.name", found, "a different name")
 
 
 def _alerts_image(alerts: Any) -> Any:

@@ -214,6 +214,23 @@ DEFAULT_PROBE = Probe.model_validate({"failureThreshold": defaults.PLATFORM_PROB
 """The platform's default: a TCP connection every 10 s, unhealthy after 30 consecutive failures."""
 
 
+class AppCommand(Settings):
+    """A command that runs as a job with an app's image, CPU and memory limits, and its plain and document variables."""
+
+    command: Annotated[list[str], limits.Allowed("a list of the program and its arguments")] = Field(
+        min_length=1, description="The program and its arguments; run without a shell."
+    )
+    timeout: limits.JobTimeout = Field(
+        default=defaults.RELEASE_TIMEOUT, description="Seconds after which the run is stopped and has failed."
+    )
+    document_variables: list[TakenVariable] = Field(
+        default=[],
+        max_length=scaleway.VARIABLES.most,
+        description="Further variables read from the secret document: a name, or `{NAME: KEY}`. Jobs have no secret "
+        "variables, so list those of the app that the command needs: whoever may read jobs can read them.",
+    )
+
+
 class App(Variables):
     """A container that serves requests."""
 
@@ -263,6 +280,21 @@ class App(Variables):
         description="Path of the version endpoint, which returns a JSON object with the key `version`. A deployment "
         "succeeds only if the endpoint returns the version in `snu:images`.",
     )
+    release: AppCommand | None = Field(
+        default=None,
+        description="Runs with the new image before the container changes, once for each image digest. If it fails, "
+        "the container is not changed. See `docs/how-to/apps.md`.",
+    )
+    seed: AppCommand | None = Field(
+        default=None,
+        description="Preview environments only. Runs once, after `release` and before the container is created.",
+    )
+
+    @property
+    def commands(self) -> dict[str, AppCommand]:
+        """The commands that run before the container changes, in order, by the suffix of their jobs' keys."""
+        commands = {"release": self.release, "seed": self.seed}
+        return {name: command for name, command in commands.items() if command is not None}
 
 
 class Schedule(Settings):
@@ -391,6 +423,12 @@ class EnvironmentSettings(Settings):
         return self.jobs[job].name or naming.job(self.environment.name, job)
 
     @property
+    def command_jobs(self) -> dict[str, str]:
+        """The names of the jobs of release and seed commands on the platform, by the jobs' keys."""
+        keys = [naming.command_job(name, command) for name, app in self.apps.items() for command in app.commands]
+        return {key: naming.job(self.environment.name, key) for key in keys}
+
+    @property
     def pinned(self) -> dict[str, Image]:
         """The images specified by version and digest, by name."""
         return {name: image for name, image in self.images.items() if isinstance(image, Image)}
@@ -501,6 +539,11 @@ class FoundationEnvironment(Settings):
         "`bucket`.",
     )
     secret: SecretDocument = Field(default=SecretDocument(), description="The secret document.")
+    release_commands: bool = Field(
+        default=False,
+        description="Creates the IAM application and the secret for the key that starts release and seed commands, "
+        "including those of preview environments. Afterwards, run `snu keys store`.",
+    )
 
 
 class Deploy(Settings):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from infra.settings.models import App, AppUrl, EnvironmentSettings, Variables
+from infra.settings.models import App, AppCommand, AppUrl, EnvironmentSettings, Variables
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,25 @@ def merge(consumer: Variables, apps: Mapping[str, App]) -> MergedVariables:
     return MergedVariables(plain, document, secret)
 
 
+def merge_command(app: App, command: AppCommand, apps: Mapping[str, App]) -> MergedVariables:
+    """The variables of an app's command: the app's except the secret ones, and the command's own."""
+    of_app, own = merge(app, apps), _by_name(command.document_variables)
+    return MergedVariables(
+        {name: value for name, value in of_app.plain.items() if name not in own}, of_app.document | own
+    )
+
+
 def variables_by_consumer(settings: EnvironmentSettings) -> dict[str, MergedVariables]:
     """The variables of every app and job, by names such as `app api` and `job sync`, and of the crash alerts.
 
     These are all consumers of the secret document. Requires valid settings, like `merge`.
     """
     consumers = {f"app {name}": merge(app, settings.apps) for name, app in settings.apps.items()}
+    consumers |= {
+        f"{command} command of {name}": merge_command(app, each, settings.apps)
+        for name, app in settings.apps.items()
+        for command, each in app.commands.items()
+    }
     consumers |= {f"job {name}": merge(job, settings.apps) for name, job in settings.jobs.items()}
     if settings.crash_alerts is not None:
         consumers["snu:crashAlerts"] = MergedVariables(secret={"webhook": settings.crash_alerts.webhook})

@@ -19,7 +19,15 @@ from pulumi_state.state_file import StateFile
 from pulumi_state.store import Store
 from pulumi_state.urn import ROOT_STACK_TYPE
 
-PUBLISHED = ("projectId", "registryEndpoints", "secretIds", "alertsSecretIds", "previewNamespaceId", "zone")
+PUBLISHED = (
+    "projectId",
+    "registryEndpoints",
+    "secretIds",
+    "alertsSecretIds",
+    "releaseSecretIds",
+    "previewNamespaceId",
+    "zone",
+)
 """The outputs that an environment's program reads; none of them is secret."""
 
 

@@ -205,6 +205,8 @@ EXEMPT: Mapping[str, str] = {
     "foundation.containerMemoryQuota": "only warnings read it",
     "environment.protect": "as in a foundation",
     "environment.environment.previewOf": "it makes the stack another environment",
+    "environment.apps.*.release": "it needs a key from the foundation; tests/flows/test_commands.py",
+    "environment.apps.*.seed": "as release",
     "environment.apps.*.renamedFrom": "the former key is gone by then",
     "environment.jobs.*.renamedFrom": "the former key is gone by then",
     "environment.crashAlerts": "removing it deletes the job",

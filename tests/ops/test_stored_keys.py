@@ -21,7 +21,7 @@ from ops.errors import OpsError
 from ops.scaleway.client import Client
 from ops.state.account import Account, Secret
 from ops.state.backend_document import BackendDocument, KeyPair
-from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access
+from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access, store_release_key
 from tests.support.committed_stacks import config_of
 from tests.support.mocks import NOWHERE
 
@@ -42,6 +42,8 @@ class Cloud:
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     versions: list[bytes] = field(default_factory=list)
     left: int | None = None
+    application: str = APPLICATION
+    secret: str = SECRET
     _number: Iterator[int] = field(default_factory=itertools.count)
 
     def _change(self) -> None:
@@ -55,7 +57,7 @@ class Cloud:
             case "api_keys":
                 return [*self.keys.values()]
             case "applications":
-                return [{"name": APPLICATION, "id": "a"}]
+                return [{"name": self.application, "id": "a"}]
         return [{"name": "snu-ci", "id": "p"}]
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class Cloud:
         self.keys.pop(path.rpartition("/")[2], None)
 
     def secrets_named(self, name: str, project_id: str) -> Sequence[Secret]:
-        return [Secret("s", name, project_id)] if name == SECRET else []
+        return [Secret("s", name, project_id)] if name == self.secret else []
 
     def content(self, secret: Secret) -> bytes | None:
         return self.versions[-1] if self.versions else None
@@ -169,3 +171,13 @@ def test_without_anything_to_look_at_no_key_is_made() -> None:
     with pytest.raises(OpsError, match=r"no output `alertsAccess` yet\. Everything stored so far was kept"):
         store_alerts_access(cast(Account, cloud), keys, "ci", {"projectId": "p"}, "p")
     assert not cloud.keys
+
+
+def test_the_key_of_release_commands_is_stored_alone_and_replaced_on_request() -> None:
+    cloud = Cloud(application=naming.release_application("ci"), secret=naming.release_secret("ci"))
+    for rotate, keys in ((False, ["SCW0"]), (False, ["SCW0"]), (True, ["SCW1"])):
+        store_release_key(cast(Account, cloud), StoredKeys(cloud.handed_out(), lambda *_: None, rotate), "ci", "p")
+        assert [*cloud.keys] == keys
+        assert cloud.stored == {"accessKey": keys[0], "secretKey": f"secret-of-{keys[0]}"}
+    with pytest.raises(OpsError, match=r"no secret snu-ci-release yet\. Everything stored so far was kept"):
+        store_release_key(cast(Account, Cloud()), StoredKeys(cloud.handed_out(), lambda *_: None), "ci", "p")

@@ -89,6 +89,8 @@ class Cloud(pulumi_mocks.Mocks):
     secret_status: str = "enabled"
     """Of the only version of each secret that is looked up."""
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    former: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By name, the inputs of resources that exist already; only hooks learn of them."""
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -147,10 +149,21 @@ class Hooks:
         assert hook.name not in self._hooks, hook.name
         self._hooks[hook.name] = hook
 
-    def call(self, names: Iterable[str], request: Any, response: Any) -> None:
-        """Call hooks after a resource was created. Raises pulumi.RunError if one fails."""
+    def before(self, request: Any, former: Mapping[str, Any] | None) -> None:
+        """Call hooks before a resource is created, or updated if it has former inputs."""
+        inputs = rpc.deserialize_properties(request.object)
+        names = request.hooks.before_create if former is None else request.hooks.before_update
+        old = None if former is None else dict(former)
+        self._call("before", names, pulumi.ResourceHookArgs("", "", request.name, request.type, inputs, old))
+
+    def after(self, request: Any, response: Any) -> None:
+        """Call hooks after a resource was created."""
         outputs = rpc.deserialize_properties(response.object)
         arguments = pulumi.ResourceHookArgs(response.urn, response.id, request.name, request.type, new_outputs=outputs)
+        self._call("after", request.hooks.after_create, arguments)
+
+    def _call(self, when: str, names: Iterable[str], arguments: pulumi.ResourceHookArgs) -> None:
+        """Raises pulumi.RunError if a hook fails."""
         for name in names:
 
             async def run(hook: pulumi.ResourceHook = self._hooks[name]) -> None:
@@ -161,7 +174,7 @@ class Hooks:
             try:
                 self._context.copy().run(asyncio.run_coroutine_threadsafe, run(), self._loop).result()
             except Exception as error:
-                raise pulumi.RunError(f'after hook "{name}" failed: {error}') from None
+                raise pulumi.RunError(f'{when} hook "{name}" failed: {error}') from None
 
 
 class RecordingMonitor(pulumi_mocks.MockMonitor):
@@ -171,11 +184,15 @@ class RecordingMonitor(pulumi_mocks.MockMonitor):
         super().__init__(mocks)
         self.run = Run()
         self.hooks: Hooks | None = None
+        self.former: Mapping[str, Mapping[str, Any]] = {}
+        """By name, the inputs of resources that exist already; used only for hooks."""
 
     def RegisterResource(self, request: Any) -> Any:
+        if self.hooks is not None:
+            self.hooks.before(request, self.former.get(request.name))
         response = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi's
         if self.hooks is not None:
-            self.hooks.call(request.hooks.after_create, request, response)
+            self.hooks.after(request, response)
         if request.type != "pulumi:pulumi:Stack":
             self.run.resources.append(
                 Resource(
@@ -241,6 +258,7 @@ def run(
     cloud.preview = preview
     monitor = RecordingMonitor(cloud)
     cloud.calls = monitor.run.calls
+    monitor.former = cloud.former
     set_all_config(dict(config or {}))
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -272,6 +290,7 @@ FOUNDATION_OUTPUTS: dict[str, Any] = {
         name: f"registry.example.test/snu-{name}" for name in ("ci", "local", "production", "staging")
     },
     "secretIds": {name: f"id-of-snu-{name}" for name in ("ci", "local", "production", "staging")},
+    "releaseSecretIds": {name: f"id-of-snu-{name}-release" for name in ("ci", "local", "production", "staging")},
     "alertsSecretIds": {name: f"id-of-snu-{name}-alerts" for name in ("ci", "local", "production", "staging")},
     "previewNamespaceId": "id-of-preview-namespace",
 }

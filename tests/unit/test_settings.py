@@ -51,6 +51,42 @@ BAD_INPUT: dict[str, tuple[Stack, str, str, str]] = {
         "`2`",
         "at most maxScale, which is 1",
     ),
+    "an empty release command": (
+        {"apps__api__release": {"command": []}},
+        "snu:apps.api.release.command",
+        "a list of 0 items",
+        "a list of the program",
+    ),
+    "a release command that is a text": (
+        {"apps__api__release": {"command": "npm run migrate"}},
+        "snu:apps.api.release.command",
+        "`npm run migrate`",
+        "",
+    ),
+    "a seed command outside of previews": (
+        {"apps__api__seed": {"command": ["seed"]}},
+        "snu:apps.api.seed",
+        "a seed command",
+        "only in preview environments",
+    ),
+    "a job with the key of a release command's": (
+        {
+            "apps__api__release": {"command": ["a"]},
+            "jobs__api-release": {"cpu": 140, "memory": 256, "timeout": 60, "image": "api"},
+        },
+        "snu:jobs.api-release",
+        "the key of the job for snu:apps.api.release",
+        "a different key",
+    ),
+    "a job with the name of a release command's": (
+        {
+            "apps__api__release": {"command": ["a"]},
+            "jobs__other": {"name": "test-api-release", "cpu": 140, "memory": 256, "timeout": 60, "image": "api"},
+        },
+        "snu:jobs.other.name",
+        "`test-api-release`, the name of the job for snu:apps.api.release",
+        "a different name",
+    ),
     "unknown sandbox": ({"apps__api__sandbox": "v3"}, "snu:apps.api.sandbox", "`v3`", "`v1` or `v2`"),
     "malformed host": ({"apps__api__host": "api_1.test"}, "snu:apps.api.host", "`api_1.test`", "a host name"),
     "malformed name": ({"environment__name": "Test"}, "snu:environment.name", "`Test`", "lower-case letters"),
