@@ -81,12 +81,12 @@ def _past(reader: Reader, session: Session) -> None:
     first, whole = Samples(), Samples()
     for counts in session.turns():
         started = time.perf_counter()
-        process = reader.command("--since", "1h", output=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        until_first = time.perf_counter() - started
-        lines = 1 + sum(1 for _ in process.stdout)
-        assert process.wait() == 0
+        with reader.command("--since", "1h", output=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            until_first = time.perf_counter() - started
+            lines = 1 + sum(1 for _ in process.stdout)
+        assert process.returncode == 0
         assert lines == count, f"{lines} of {count} lines"
         if counts:
             first.add(until_first)
