@@ -67,7 +67,12 @@ def _foundation(config: Config, *, protect: bool = False) -> None:
     }
 
 
-_ENVIRONMENT_OF = {"database(serverless)": STACK, "formerDatabase": _BUCKET, "secret": _BUCKET}
+_ENVIRONMENT_OF = {
+    "database(serverless)": STACK,
+    "formerDatabase": _BUCKET,
+    "releaseCommands": _BUCKET,
+    "secret": _BUCKET,
+}
 
 
 def _unset(config: Config, blueprint: str) -> None:
