@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import faulthandler
 import functools
 import gc
 import importlib
@@ -209,6 +210,7 @@ def run(request: tuple[list[str], str, dict[Any, Any], int, bool], streams: Sequ
     os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()})
     time.tzset()
     sys.stdin, sys.stdout, sys.stderr = (_text(number) for number in range(3))
+    faulthandler.enable()  # a crash says where it happened
     sys.executable = client
     _use_checkout()
     if arguments[1:2] == ["ops.engines.program.language_runtime"]:
