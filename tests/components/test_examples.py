@@ -28,7 +28,7 @@ def test_every_component_in_every_language(language: str, tmp_path: Path) -> Non
     types = example.lives()
     components = {name.rpartition(":")[2] for name in types if name.startswith("snu:")}
     assert {each.__name__ for each in COMPONENTS} - components == {"AppImage"}
-    assert types["scaleway:iam/application:Application"] == types["scaleway:iam/policy:Policy"] == 10
+    assert types["scaleway:iam/application:Application"] == types["scaleway:iam/policy:Policy"] == 11
     assert "scaleway:containers/container:Container" in types
 
 
