@@ -75,26 +75,19 @@ def logs_access(stack: Stack, settings: EnvironmentSettings, environ: Mapping[st
     remedy = f"Run `scripts/snu up {foundation}` to store a valid one."
     with closing(Account(stack, environ)) as account:
         try:
-            secrets = account.secrets_named(secret)
-            if len(secrets) > 1:
-                projects = ", ".join(each.project_id for each in secrets)
-                raise OpsError(
-                    f"The logs of {stack.name} are ambiguous: several projects have a secret named {secret} "
-                    f"({projects}). Delete or rename the incorrect ones.",
-                    ExitCode.ENVIRONMENT,
-                )
-            content = account.content(secrets[0]) if secrets else None
+            found = account.secret_named(secret, f"The logs of {stack.name} are")
+            content = account.content(found) if found else None
         except ScalewayError as error:
             raise OpsError(_not_readable(stack, secret, owner, error), ExitCode.ENVIRONMENT) from None
-    if content is None:
+    if found is None or content is None:
         raise OpsError(
             f"The address and token of {stack.name}'s logs are in the secret {secret}, which "
-            f"{'has no version' if secrets else 'does not exist or is not visible to the current API key'}. If the "
+            f"{'has no version' if found else 'does not exist or is not visible to the current API key'}. If the "
             f"foundation is older than this secret, run `scripts/snu up {foundation}`. Otherwise, "
             f"{_suitable_key(owner)}.",
             ExitCode.ENVIRONMENT,
         )
-    return _checked(stack, _parsed(content, f"the secret {secret}", remedy, secrets[0].project_id))
+    return _checked(stack, _parsed(content, f"the secret {secret}", remedy, found.project_id))
 
 
 def _not_readable(stack: Stack, secret: str, owner: str, error: ScalewayError) -> str:

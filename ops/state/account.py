@@ -107,6 +107,21 @@ class Account:
         # The filter may also match names that contain this one.
         return [Secret(each["id"], name, each["project_id"]) for each in secrets if each["name"] == name]
 
+    def secret_named(self, name: str, subject: str, project_id: str = "") -> Secret | None:
+        """The only secret with this name; None if there is none.
+
+        Raises OpsError if there are several: ``subject`` is the start of the message, such as "The logs of ci are".
+        """
+        secrets = self.secrets_named(name, project_id)
+        if len(secrets) > 1:
+            projects = ", ".join(each.project_id for each in secrets)
+            raise OpsError(
+                f"{subject} ambiguous: several projects have a secret named {name} ({projects}). Delete or rename the "
+                "incorrect ones.",
+                ExitCode.ENVIRONMENT,
+            )
+        return secrets[0] if secrets else None
+
     def create_secret(self, name: str, project_id: str, description: str) -> Secret:
         """Create a secret with deletion protection, or return one that was created concurrently."""
         body = {

@@ -24,20 +24,13 @@ def find_document(account: Account, stack: Stack, backend: StateBackend) -> tupl
     """
     project = account.organization_id if backend.kind is BackendKind.FOUNDATION else ""
     try:
-        secrets = account.secrets_named(backend.secret, project)
-        if len(secrets) > 1:
-            projects = ", ".join(each.project_id for each in secrets)
-            raise OpsError(
-                f"The backend of {stack.name} is ambiguous: several projects have a secret named {backend.secret} "
-                f"({projects}). Delete or rename the incorrect ones.",
-                ExitCode.ENVIRONMENT,
-            )
-        content = account.content(secrets[0]) if secrets else None
+        secret = account.secret_named(backend.secret, f"The backend of {stack.name} is", project)
+        content = account.content(secret) if secret else None
     except ScalewayError as error:
         raise OpsError(_not_readable(stack, backend, error), ExitCode.ENVIRONMENT) from None
-    if content is None:
+    if secret is None or content is None:
         return None
-    return secrets[0], BackendDocument.parse(content, f"The secret {backend.secret}")
+    return secret, BackendDocument.parse(content, f"The secret {backend.secret}")
 
 
 def _not_readable(stack: Stack, backend: StateBackend, error: ScalewayError) -> str:
