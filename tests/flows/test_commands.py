@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,22 +24,11 @@ RELEASE = {"command": ["npm", "run", "migrate"], "documentVariables": ["MONGO_UR
 _PATIENCE_SECONDS = 60.0
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
-    """The stack local has two apps that run the image api, and does not exist yet."""
-    folder = tmp_path_factory.mktemp("commands")
-    with Lab.running(folder / "project") as lab:
-        lab.up_ok("foundation-local")
-        lab.project.change("local", _only_two_apps)
-        lab.save(folder / "saved")
-        yield lab, folder / "saved"
-
-
 @pytest.fixture
-def lab(prepared: tuple[Lab, Path]) -> Lab:
-    made, saved = prepared
-    made.begin(saved)
-    return made
+def lab(lab: Lab) -> Lab:
+    """The stack local has two apps that run the image api, and does not exist yet."""
+    lab.project.change("local", _only_two_apps)
+    return lab
 
 
 def _only_two_apps(config: dict[str, Any]) -> None:
