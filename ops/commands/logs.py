@@ -69,10 +69,12 @@ def logs(cwd: Path | None, names: Sequence[str], stack_name: str, options: LogOp
             ExitCode.USAGE,
         )
     name = names[0]
-    _require_name(*environment_of(cwd, stack_name), name)
+    environment, settings = environment_of(cwd, stack_name)
+    _require_name(environment, settings, name)
+    require_cloud(environment)
     with ExitStack() as stack:
         printer = LinePrinter(as_json=options.as_json)
-        session = stack.enter_context(LogSession.open(cwd, stack_name, printer))
+        session = stack.enter_context(LogSession(environment, settings, process_environment(), printer))
         source = session.source(name, options.instance)
         printer.source = source
         filters = [f"|~ {quoted(message_pattern(options.grep))}"] if options.grep else []
