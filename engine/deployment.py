@@ -170,7 +170,7 @@ class Deployment:
     def _is_target(self, urn: str, type_: str) -> bool:
         """Whether a resource may change. Pulumi always includes the root stack and providers."""
         targets = self._context.targets
-        return not targets or urn in targets or type_ == ROOT_STACK_TYPE or type_.startswith("pulumi:providers:")
+        return not targets or urn in targets or type_ == ROOT_STACK_TYPE or urns.is_provider_type(type_)
 
     def _require_created(self, target: ResourceState) -> None:
         """Raise FailedError, with Pulumi's message, if a target needs a new resource that is not a target."""

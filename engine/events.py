@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.plugin import Diff
 from pulumi_state.snapshot import ResourceState, resource_to_event
+from pulumi_state.urn import is_provider_type
 from pulumi_state.values import unwrap
 
 EngineEvent = dict[str, Any]
@@ -18,7 +19,7 @@ _LOGICAL = frozenset({"same", "create", "update", "replace", "delete", "read", "
 
 def reported(op: str, resource: ResourceState) -> bool:
     """Return whether Pulumi reports a step; it omits default providers and state cleanup (``pkg/engine/update.go``)."""
-    default_provider = resource.type.startswith("pulumi:providers:") and resource.name.startswith("default")
+    default_provider = is_provider_type(resource.type) and resource.name.startswith("default")
     return not default_provider and op != "remove-pending-replace"
 
 

@@ -71,7 +71,7 @@ def goal_from(request: resource_pb2.RegisterResourceRequest) -> Goal:
     for name, feature in _UNSUPPORTED.items():
         if _is_set(request, name):
             raise UnsupportedError(f"{feature} (requested by {request.name})")
-    if request.custom and urns.qualified_type(f"::::{request.type}").startswith("pulumi:providers:"):
+    if request.custom and urns.is_provider_type(urns.qualified_type(f"::::{request.type}")):
         raise UnsupportedError(f"explicit providers (requested by {request.name})")
     return Goal(
         type=request.type,

@@ -10,6 +10,7 @@ from engine.deployment import Context
 from engine.plugin import ADD, DELETE, NO_DIFF, REPLACE_SUFFIX, Diff
 from pulumi_state.errors import PulumiError
 from pulumi_state.snapshot import ResourceState, Snapshot, now
+from pulumi_state.urn import is_provider_type
 from pulumi_state.values import carry_secrets
 
 
@@ -38,7 +39,7 @@ async def refresh_all(
         and (not targets or resource.urn in targets)
         and not resource.external
         and not resource.pending_replacement
-        and not resource.type.startswith("pulumi:providers:")
+        and not is_provider_type(resource.type)
     ]
     results = await asyncio.gather(*(refresh(resource) for resource in managed))
     context.journal.drop_dangling_references()

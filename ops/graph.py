@@ -10,9 +10,8 @@ from typing import Any
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.program.evaluate import Evaluated
-from pulumi_state.urn import ROOT_STACK_TYPE, name_of, type_of
+from pulumi_state.urn import ROOT_STACK_TYPE, is_provider_type, name_of, type_of
 
-_PROVIDERS = "pulumi:providers:"
 _DOT_SECONDS = 60.0
 
 
@@ -81,7 +80,7 @@ def _graph(resources: Iterable[_Resource]) -> Graph:
     kept = {
         each.urn: each
         for each in resources
-        if type_of(each.urn) != ROOT_STACK_TYPE and not type_of(each.urn).startswith(_PROVIDERS)
+        if type_of(each.urn) != ROOT_STACK_TYPE and not is_provider_type(type_of(each.urn))
     }
     ids = _ids(kept)
     nodes = [

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi_state.urn import ROOT_STACK_TYPE
+from pulumi_state.urn import ROOT_STACK_TYPE, is_provider_type
 
-_PROVIDER_TYPE = "pulumi:providers:"
 _REPLACEMENT_PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "read-replacement"})
 _UNCHANGED = frozenset({"same", "read", "refresh"})
 _COLOUR_TAG = re.compile(r"<\{%.*?%\}>")
@@ -76,7 +75,7 @@ class Step:
 
     @property
     def is_provider(self) -> bool:
-        return self.type.startswith(_PROVIDER_TYPE)
+        return is_provider_type(self.type)
 
     @property
     def is_replacement_part(self) -> bool:

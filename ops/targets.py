@@ -12,9 +12,7 @@ from ops.program.evaluate import evaluate
 from ops.report.text import counted, safe
 from ops.session import Options, Session
 from ops.state.checkpoint import latest_in
-from pulumi_state.urn import ROOT_STACK_TYPE, name_of, type_of
-
-_PROVIDERS = "pulumi:providers:"
+from pulumi_state.urn import ROOT_STACK_TYPE, is_provider_type, name_of, type_of
 
 
 def with_targets(session: Session, options: Options, targets: Sequence[str]) -> Options:
@@ -59,7 +57,7 @@ def _parents(session: Session) -> dict[str, str]:
     return {
         urn: parent
         for urn, parent in parents.items()
-        if type_of(urn) != ROOT_STACK_TYPE and not type_of(urn).startswith(_PROVIDERS)
+        if type_of(urn) != ROOT_STACK_TYPE and not is_provider_type(type_of(urn))
     }
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 ROOT_STACK_TYPE = "pulumi:pulumi:Stack"
 
 
+def is_provider_type(type_: str) -> bool:
+    """Whether resources of this type are providers, such as ``pulumi:providers:scaleway``."""
+    return type_.startswith("pulumi:providers:")
+
+
 def new_urn(stack: str, project: str, parent: str, type_: str, name: str) -> str:
     """Build a resource's URN; ``parent`` is the parent's URN, or empty if there is no parent."""
     parent_type = qualified_type(parent) if parent else ""
