@@ -7,8 +7,13 @@ imported only when an operation starts, which keeps this module fast to import.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from engine.request import Outcome, Request, RunProgram
+
+if TYPE_CHECKING:
+    from engine.run import Run
 
 
 def preview(request: Request, run_program: RunProgram) -> Outcome:
@@ -39,18 +44,26 @@ def _update(request: Request, run_program: RunProgram, *, dry_run: bool) -> Outc
     from engine.run import Run
 
     run = Run(request, "update", dry_run=dry_run)
-    return asyncio.run(run.execute(lambda: run.update(run_program)))
+    return _execute(run, lambda: run.update(run_program))
 
 
 def _refresh(request: Request, *, dry_run: bool) -> Outcome:
     from engine.run import Run
 
     run = Run(request, "refresh", dry_run=dry_run)
-    return asyncio.run(run.execute(run.refresh))
+    return _execute(run, run.refresh)
 
 
 def _destroy(request: Request, *, dry_run: bool) -> Outcome:
     from engine.run import Run
 
     run = Run(request, "destroy", dry_run=dry_run)
-    return asyncio.run(run.execute(run.destroy))
+    return _execute(run, run.destroy)
+
+
+def _execute(run: Run, work: Callable[[], Awaitable[bool]]) -> Outcome:
+    """Raises KeyboardInterrupt after a second Ctrl-C."""
+    try:
+        return asyncio.run(run.execute(work))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

@@ -25,7 +25,7 @@ from pulumi_state.passphrase import Crypter, passphrase_from
 from pulumi_state.project import StackConfig, project_name, read_stack_file
 from pulumi_state.protocol import language_pb2
 from pulumi_state.provider import SECRET_SETTINGS, package_config
-from pulumi_state.signals import handle_signals, raise_keyboard_interrupt
+from pulumi_state.signals import handle_signals
 from pulumi_state.snapshot import ResourceState, Snapshot, SnapshotEncoder
 from pulumi_state.stack_reader import StackReader
 from pulumi_state.state_file import StateFile
@@ -64,19 +64,24 @@ class Run:
         self._deployment: Deployment | None = None
 
     async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
-        """Run the operation. Raises PulumiError if it cannot start; later failures are reported as events."""
+        """Run the operation. Raises PulumiError if it cannot start; later failures are reported as events.
+
+        The first Ctrl-C lets running operations finish; the second one cancels the task that runs this.
+        """
         started, start_time = time.monotonic(), int(time.time())
-        loop = asyncio.get_running_loop()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
         with (
             handle_signals(
                 partial(loop.call_soon_threadsafe, self._cancel),
-                partial(loop.call_soon_threadsafe, raise_keyboard_interrupt),
+                # An exception raised in the loop would end it while the gRPC server still uses it.
+                partial(loop.call_soon_threadsafe, task.cancel),
             ),
             nullcontext() if self._dry_run else self._file.locked(),
         ):
             try:
                 ok = await work()
-            except asyncio.CancelledError:  # by a second Ctrl-C
+            except asyncio.CancelledError:
                 with suppress(PulumiError):  # the user is not waiting for the result
                     self._add_history(False, start_time)
                 raise
