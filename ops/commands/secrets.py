@@ -31,7 +31,7 @@ from ops.secrets.check import invalid_lines
 from ops.secrets.editor import EditedFile
 from ops.secrets.formats import FormatError, json_object, keys_and_values, text_of
 from ops.secrets.history import History, Revision
-from ops.secrets.store import Document, DocumentStore
+from ops.secrets.store import ConflictError, Document, DocumentStore
 from ops.stacks import Stack, find_stack, project_dir
 from scaleway_facts.limits import SECRET_VERSION
 
@@ -213,7 +213,7 @@ def import_keys(directory: Path | None, name: str, file: str, *, replace: bool, 
         old = base.values if not replace or _is_object(base) else {}
         new = imported if replace else {**old, **imported}
         change = Change.of(documents.settings, old, new)
-        return _write_change(documents, base, change, "snu secrets import", yes=yes)
+        return _write_change(documents, base, change, "snu secrets import", yes=yes, whole=replace)
 
 
 @dataclass(frozen=True)
@@ -328,7 +328,7 @@ def rollback(directory: Path | None, name: str, revision: int, *, yes: bool) -> 
         new = Document(documents.name, revision, content=documents.content(revision)).values
         old = base.values if _is_object(base) else {}
         change = Change.of(documents.settings, old, new)
-        return _write_change(documents, base, change, f"snu secrets rollback to {revision}", yes=yes)
+        return _write_change(documents, base, change, f"snu secrets rollback to {revision}", yes=yes, whole=True)
 
 
 # --- shared ---------------------------------------------------------------------------------------------
@@ -346,11 +346,45 @@ def _write(documents: DocumentStore, base: Document, new: Mapping[str, Any], pur
     return _write_change(documents, base, Change.of(documents.settings, base.values, new), purpose, yes=yes)
 
 
-def _write_change(documents: DocumentStore, base: Document, change: Change, purpose: str, *, yes: bool) -> ExitCode:
-    """Show a change, confirm and write it. Raises OpsError."""
-    if not change.keys and _is_object(base):
-        print(f"{documents.name} already has these values. {NOTHING_CHANGED}")
-        return ExitCode.OK
+def _write_change(
+    documents: DocumentStore, base: Document, change: Change, purpose: str, *, yes: bool, whole: bool = False
+) -> ExitCode:
+    """Show a change, confirm and write it. Raises OpsError.
+
+    If another version is created in the meantime, the change is applied to that one, unless it is a ``whole`` document
+    or the same keys changed there and nobody can be asked.
+    """
+    while True:
+        if not change.keys and _is_object(base):
+            print(f"{documents.name} already has these values. {NOTHING_CHANGED}")
+            return ExitCode.OK
+        _show_change(documents, base, change)
+        if not yes:
+            confirm(f"Write a new version of {documents.name}?")
+        try:
+            revision = documents.write(base, change.content, purpose)
+            break
+        except ConflictError as conflict:
+            newer = documents.read()
+            if whole or not (_is_object(base) and _is_object(newer)):
+                raise
+            both = sorted(change.keys.names & KeyChanges.between(base.values, newer.values).names)
+            if both and yes:
+                raise
+            base, change = newer, change.applied_to(documents.settings, newer.values)
+            replaced = f" It also changed {few([*map(safe, both)])}, which yours would replace." if both else ""
+            print(f"In the meantime, {conflict.event}. Your change was applied to that.{replaced}", flush=True)
+    print(f"Wrote revision {revision} of {documents.name}.")
+    stack = documents.stack.name
+    if change.remaining:
+        warn("\n".join(["The document is still invalid:", *invalid_lines(stack, change.remaining)]), sys.stderr)
+    else:
+        command = "env up" if documents.settings.environment.preview_of else f"up {stack}"
+        print(f"Containers and jobs get the new values with the next deployment: scripts/snu {command}")
+    return ExitCode.OK
+
+
+def _show_change(documents: DocumentStore, base: Document, change: Change) -> None:
     stack = documents.stack.name
     printer_for(sys.stdout).print(
         [Line.of((documents.name, "bold"), f" of {stack}, revision {base.revision}:"), *change.keys.lines()]
@@ -358,16 +392,6 @@ def _write_change(documents: DocumentStore, base: Document, change: Change, purp
     for key in change.unused:
         similar = f"; did you mean {change.similar[key]}?" if key in change.similar else "."
         warn(f"No app or job of {stack} uses {safe(key)}{similar}", sys.stderr)
-    if not yes:
-        confirm(f"Write a new version of {documents.name}?")
-    revision = documents.write(base, change.content, purpose)
-    print(f"Wrote revision {revision} of {documents.name}.")
-    if change.remaining:
-        warn("\n".join(["The document is still invalid:", *invalid_lines(stack, change.remaining)]), sys.stderr)
-    else:
-        command = "env up" if documents.settings.environment.preview_of else f"up {stack}"
-        print(f"Containers and jobs get the new values with the next deployment: scripts/snu {command}")
-    return ExitCode.OK
 
 
 def _is_object(document: Document) -> bool:

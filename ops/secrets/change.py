@@ -35,7 +35,12 @@ class KeyChanges:
         )
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
+        return bool(self.names)
+
+    @property
+    def names(self) -> set[str]:
+        """All keys that differ."""
+        return {*self.added, *self.changed, *self.removed}
 
     def lines(self) -> Iterator[Line]:
         """One line per key."""
@@ -53,8 +58,8 @@ class Change:
     """A new document beside the one it replaces."""
 
     keys: KeyChanges
-    content: bytes = field(repr=False)
-    """The new document, as it is stored."""
+    new: Mapping[str, Any] = field(repr=False)
+    """The new document."""
     remaining: list[DocumentProblem]
     """Problems of the former document that the new one still has."""
     unused: list[str]
@@ -76,17 +81,31 @@ class Change:
             raise OpsError(
                 "\n".join(["The document would be invalid:", *lines, f"{NOTHING_CHANGED}{hint}"]), ExitCode.USAGE
             )
-        content = json.dumps(new, indent=2, ensure_ascii=False).encode()
-        if not SECRET_VERSION.allows(len(content)):
+        size = len(_stored(new))
+        if not SECRET_VERSION.allows(size):
             raise OpsError(
-                f"The document would be {len(content)} bytes long; Scaleway allows {SECRET_VERSION.most}. "
-                f"{NOTHING_CHANGED}",
+                f"The document would be {size} bytes long; Scaleway allows {SECRET_VERSION.most}. {NOTHING_CHANGED}",
                 ExitCode.USAGE,
             )
         used, missing = used_keys(required), [each.key for each in after if each.problem == "missing"]
         unused = [key for key in keys.added if key not in used]
         similar = {key: close[0] for key in unused if (close := get_close_matches(key, missing, 1, 0.8))}
-        return cls(keys, content, after, unused, similar)
+        return cls(keys, new, after, unused, similar)
+
+    @property
+    def content(self) -> bytes:
+        """The new document, as it is stored."""
+        return _stored(self.new)
+
+    def applied_to(self, settings: EnvironmentSettings, document: Mapping[str, Any]) -> Change:
+        """The same change to another document: only the keys that differ are set or removed. Raises like ``of``."""
+        kept = {key: value for key, value in document.items() if key not in self.keys.removed}
+        written = {key: self.new[key] for key in (*self.keys.added, *self.keys.changed)}
+        return Change.of(settings, document, {**kept, **written})
+
+
+def _stored(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=2, ensure_ascii=False).encode()
 
 
 def problem_lines(found: Iterable[DocumentProblem]) -> list[str]:

@@ -35,6 +35,15 @@ from pulumi_state.variables import BACKEND_URL
 _FORBIDDEN = (401, 403)
 
 
+class ConflictError(OpsError):
+    """Another version was created after the document had been read, and nothing was changed."""
+
+    def __init__(self, message: str, event: str) -> None:
+        super().__init__(message, ExitCode.REFUSED)
+        self.event = event
+        """What happened to the document, such as ``revision 7 (…) was created``."""
+
+
 @dataclass(frozen=True)
 class Document:
     """One version of a secret document."""
@@ -126,17 +135,22 @@ class DocumentStore:
         """Create a version, provided that none has been created since ``base`` was read; returns its revision.
 
         ``purpose`` is stored in the version's description, which everyone who may list the secret can read. Signals
-        wait until the version has been checked; a second Ctrl-C does not. Raises OpsError with code REFUSED if another
-        version was created.
+        wait until the version has been checked; a second Ctrl-C does not. Raises ConflictError if another version was
+        created.
         """
         self._require_unchanged(base)
         description = f"{purpose} by {who_runs(process_environment())} ({secrets.token_hex(4)})"
         signals: list[bool] = []
-        with handle_signals(lambda: signals.append(True), raise_keyboard_interrupt):
-            revision = self._create(content, description)
-            with self._noted(f"Revision {revision} was written, but it is unknown whether another one was, too."):
-                versions = self.versions()
-            self._check(base, revision, description, versions)
+        try:
+            with handle_signals(lambda: signals.append(True), raise_keyboard_interrupt):
+                revision = self._create(content, description)
+                with self._noted(f"Revision {revision} was written, but it is unknown whether another one was, too."):
+                    versions = self.versions()
+                self._check(base, revision, description, versions)
+        except ConflictError as conflict:
+            if signals:
+                raise OpsError(f"Interrupted. {conflict}", ExitCode.CANCELLED) from None
+            raise
         if signals:
             raise OpsError(f"Interrupted after revision {revision} of {self.name} was written.", ExitCode.CANCELLED)
         return revision
@@ -183,21 +197,22 @@ class DocumentStore:
             for each in own:
                 self._account.disable(self._secret, each)
         except ScalewayError as error:
-            raise self._conflict(
+            conflict = self._conflict(
                 other,
                 event,
                 f"Your revision {own[0]}, which is now the latest, does not take that into account and could not be "
                 f"disabled: {error} Disable it in Scaleway's console.",
-            ) from None
+            )
+            raise OpsError(str(conflict), conflict.code) from None
         raise self._conflict(other, event, f"Your revision {own[0]} was disabled again.")
 
-    def _conflict(self, other: SecretVersion, event: str, result: str) -> OpsError:
+    def _conflict(self, other: SecretVersion, event: str, result: str) -> ConflictError:
         described = f" ({other.description})" if other.description else ""
-        return OpsError(
-            f"The secret document {self.name} has changed since it was read: revision {other.revision}{described} "
-            f"{event}. {result} See what changed with `scripts/snu secrets history {self.stack.name}`, then run the "
-            "same command again.",
-            ExitCode.REFUSED,
+        event = f"revision {other.revision}{described} {event}"
+        return ConflictError(
+            f"The secret document {self.name} has changed since it was read: {event}. {result} See what changed with "
+            f"`scripts/snu secrets history {self.stack.name}`, then run the same command again.",
+            event,
         )
 
     @contextmanager

@@ -136,17 +136,53 @@ def test_what_cannot_work_is_refused_and_changes_nothing(lab: Lab, tmp_path: Pat
     assert document(lab) == before
 
 
+def await_hold(lab: Lab, process: subprocess.Popen[str]) -> None:
+    """Until a request of this process is held."""
+    deadline = time.monotonic() + 60
+    while lab.struck() != [1]:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def edits_while(lab: Lab, folder: Path, key: str, expression: str) -> str:
+    """An editor that applies a sed expression while somebody else sets a key to ``theirs``."""
+    editor = folder / "editor"
+    other = f'{sys.executable} -m ops secrets set local {key} --yes -C "{lab.project.directory}"'
+    editor.write_text(f"#!/bin/sh\nprintf theirs | {other} >&2\nsed -i {expression} $1\n")
+    editor.chmod(0o755)
+    return str(editor)
+
+
+def test_changes_to_different_keys_are_combined(lab: Lab, tmp_path: Path) -> None:
+    before = document(lab)
+    editor = edits_while(lab, tmp_path, "SECRET", "s/fake-mongo-url/mine/")
+    said = run(lab, "edit", STACK, "--yes", EDITOR=editor).stdout
+    assert "In the meantime, revision 2 (snu secrets set by " in said
+    assert "was created. Your change was applied to that.\nsnu-local of local, revision 2:\n  ~ MONGO_URL\n" in said
+    assert document(lab) == {
+        key: {"SECRET": "theirs", "MONGO_URL": "mine"}.get(key, value) for key, value in before.items()
+    }
+    file = tmp_path / "new.json"
+    file.write_text(json.dumps({**before, "MONGO_URL": "mine too"}))
+    lab.fault("hold", match=CREATION, times=1)
+    later = start(lab, "import", STACK, str(file), "--replace", "--yes")
+    await_hold(lab, later)
+    run(lab, "set", STACK, "SECRET", "--yes", typed="theirs too")
+    lab.clear_faults()
+    _, err = later.communicate(timeout=60)
+    assert later.returncode == ExitCode.REFUSED, "a whole document takes nobody's change into account"
+    assert "was disabled again" in err
+
+
 def test_of_two_people_the_first_one_counts(lab: Lab, tmp_path: Path) -> None:
     """One edits while the other sets a key; then both write in the same moment; then a response is lost."""
     before = document(lab)
-    editor = tmp_path / "editor"
-    other = f'{sys.executable} -m ops secrets set local SECRET --yes -C "{lab.project.directory}"'
-    editor.write_text(f"#!/bin/sh\nprintf theirs | {other} >&2\nsed -i s/fake-mongo-url/mine/ $1\n")
-    editor.chmod(0o755)
-    refused = run(lab, "edit", STACK, "--yes", expect=ExitCode.REFUSED, EDITOR=str(editor))
+    editor = edits_while(lab, tmp_path, "MONGO_URL", "s/fake-mongo-url/mine/")
+    refused = run(lab, "edit", STACK, "--yes", expect=ExitCode.REFUSED, EDITOR=editor)
     assert "revision 2 (snu secrets set by " in refused.stderr
     assert "was created. Nothing was changed." in refused.stderr
-    assert document(lab) == {**before, "SECRET": "theirs"}
+    assert document(lab) == {**before, "MONGO_URL": "theirs"}
 
     lab.fault("hold", match=CREATION, times=1)
     later = start(lab, "set", STACK, "MONGO_URL", "--yes")
@@ -154,17 +190,13 @@ def test_of_two_people_the_first_one_counts(lab: Lab, tmp_path: Path) -> None:
     later.stdin.write(VALUE)
     later.stdin.close()
     later.stdin = None
-    deadline = time.monotonic() + 60
-    while lab.struck() != [1]:
-        assert later.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    run(lab, "set", STACK, "SENTRY_URL", "--yes", typed="theirs")
+    await_hold(lab, later)
+    run(lab, "set", STACK, "MONGO_URL", "--yes", typed="theirs too")
     lab.clear_faults()
     _, err = later.communicate(timeout=60)
     assert later.returncode == ExitCode.REFUSED, err
     assert "Your revision 4 was disabled again." in err
-    assert document(lab) == {**before, "SECRET": "theirs", "SENTRY_URL": "theirs"}
+    assert document(lab) == {**before, "MONGO_URL": "theirs too"}
 
     lab.fault("dropped_connection", when="after", match=CREATION, times=1)
     run(lab, "set", STACK, "MONGO_URL", "--yes", typed=VALUE)
@@ -178,9 +210,7 @@ def test_a_signal_waits_until_the_new_version_is_checked(lab: Lab) -> None:
     process.stdin.write(VALUE)
     process.stdin.close()
     process.stdin = None
-    while lab.struck() != [1]:
-        assert process.poll() is None
-        time.sleep(0.05)
+    await_hold(lab, process)
     process.send_signal(signal.SIGTERM)
     lab.clear_faults()
     _, err = process.communicate(timeout=60)
