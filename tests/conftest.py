@@ -20,7 +20,7 @@ __all__ = ["docker_engine", "project"]
 
 _LONGEST_NAME = 1_000
 """Every process that a test starts has the test's name in its environment, which is limited."""
-_LONGEST = ("story", "flows", "adoption", "e2e", "apps", "runtime", "browser", "ops", "engine")
+_LONGEST = ("story", "docs", "benchmarks", "flows", "adoption", "e2e", "apps", "runtime", "browser", "ops", "engine")
 """Folders in the order in which their tests start; the others follow."""
 
 # No test asserts a time.
