@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,11 @@ from ops.steps import Step
 
 if TYPE_CHECKING:
     from policy.rules import PolicyResult, Resource
+
+
+def import_rules_ahead() -> None:
+    """Import the rules in a thread while the engine waits for Scaleway."""
+    threading.Thread(target=lambda: importlib.import_module("policy.rules"), name="rules", daemon=True).start()
 
 
 def evaluate_policies(record: OperationRecord, stack: Stack) -> PolicyResult:

@@ -26,7 +26,7 @@ from ops.external_changes import (
 from ops.findings import Finding, FindingKind, restore_secret
 from ops.foundations import refuse_removed_environments, refuse_to_disconnect
 from ops.operation_record import OperationRecord
-from ops.policies import evaluate_policies, refuse_violations
+from ops.policies import evaluate_policies, import_rules_ahead, refuse_violations
 from ops.process_environment import process_environment
 from ops.protection import unprotect_hint
 from ops.renames import refuse_collisions, refuse_second_owner
@@ -323,8 +323,17 @@ class Session:
             config_file=self.stack.generated_config_file,
         )
 
-    def run(self, work: Callable[[Operation], Result], options: Options, display: Display) -> Result:
-        """Run an operation and display its progress. Raises OpsError if it does not succeed."""
+    def run(
+        self,
+        work: Callable[[Operation], Result],
+        options: Options,
+        display: Display,
+        before_result: Callable[[], None] = lambda: None,
+    ) -> Result:
+        """Run an operation and display its progress. Raises OpsError if it does not succeed.
+
+        ``before_result`` is called after the operation, before its result is shown, unless it was interrupted.
+        """
         try:
             with display:
                 result = work(self.operation(options, display.on_event, display.on_cancel))
@@ -332,8 +341,10 @@ class Session:
             display.finish()
             raise OpsError(f"{self.stack.name}: interrupted.{self._next_step()}", ExitCode.CANCELLED) from None
         except EngineError as error:
+            before_result()
             display.finish_failed()
             raise OpsError(str(error), ExitCode.FAILED) from error
+        before_result()
         display.finish()
         if display.record.canceled:
             raise OpsError(f"{self.stack.name}: cancelled before it completed.{self._next_step()}", ExitCode.CANCELLED)
@@ -402,6 +413,7 @@ class Session:
         Raises OpsError if the update would violate a policy or cannot succeed.
         """
         display = SilentDisplay()
+        import_rules_ahead()
         with progress_for(sys.stdout) as progress:
             progress(f"Checking {self.stack.name}")
             try:
@@ -416,21 +428,30 @@ class Session:
         refuse_violations(self.stack, policy_result)
         return Previewed(result, findings, display.record)
 
-    def preview(self, options: Options, markdown: str | None = None, *, binding: bool = False) -> Previewed:
+    def preview(
+        self,
+        options: Options,
+        markdown: str | None = None,
+        *,
+        binding: bool = False,
+        before_result: Callable[[], None] = lambda: None,
+    ) -> Previewed:
         """Preview an update, and show it.
 
         ``markdown``: a file for the preview as Markdown, written even if the preview fails; ``-`` prints only the
         Markdown. ``binding``: an update follows, so policy violations raise OpsError instead of only being shown.
+        ``before_result``: as for ``run``.
         """
         title = self.title("Previewing")
         self.warn_overwritten()
+        import_rules_ahead()
         if markdown == "-":
             display: Display = SilentDisplay()
         else:
             display = display_for(sys.stdout, title, preview=True, all_properties=options.details)
         remarks: list[str] = []
         try:
-            result = self.run(self.engine.preview, options, display)
+            result = self.run(self.engine.preview, options, display, before_result)
             if markdown == "-":
                 findings = external_findings(self.stack, self.environ, display.record)
                 policy_result = evaluate_policies(display.record, self.stack)

@@ -14,18 +14,17 @@ from ops.exit_codes import ExitCode
 from ops.findings import FindingKind
 from ops.foundations import refuse_in_use
 from ops.process_environment import process_environment
-from ops.releases.order import require_not_older
 from ops.report.factory import display_for, printer_for
 from ops.report.text import Line
 from ops.report.values import shown
-from ops.secrets.check import warn_of_missing_keys
+from ops.secrets.check import start_warning
 from ops.session import Options, Session
 from ops.steps import has_changes
 
 
 def preview(session: Session, options: Options, markdown: str | None = None) -> ExitCode:
-    warn_of_missing_keys(session.stack, session.environ, session.store)
-    changed = has_changes(session.preview(options, markdown).result.changes)
+    warn_of_missing_keys = start_warning(session.stack, session.environ)
+    changed = has_changes(session.preview(options, markdown, before_result=warn_of_missing_keys).result.changes)
     return ExitCode.CHANGES if changed and options.expect_no_changes else ExitCode.OK
 
 
@@ -34,12 +33,14 @@ def preview_json(session: Session, options: Options) -> ExitCode:
     from ops.preview_document import PreviewDocument
 
     document = PreviewDocument()
-    warn_of_missing_keys(session.stack, session.environ, session.store)
+    warn_of_missing_keys = start_warning(session.stack, session.environ)
     session.warn_overwritten()
     try:
         result = session.engine.preview(session.operation(options, document.on_event))
     except EngineError as error:
+        warn_of_missing_keys()
         raise OpsError(str(error), ExitCode.FAILED) from error
+    warn_of_missing_keys()
     session.warn_pending(sys.stderr)
     print(json.dumps(result.document or document.as_dict(), indent=4, ensure_ascii=False))
     if not result.ok:
@@ -52,6 +53,8 @@ def up(session: Session, options: Options, *, refuse_older: bool = False) -> Exi
     """Preview, confirm and apply the changes, then check the containers."""
     with session.locked("snu up", options):
         if refuse_older:
+            from ops.releases.order import require_not_older
+
             require_not_older(session)
         return bring_up(session, options)
 
@@ -60,16 +63,15 @@ def bring_up(session: Session, options: Options) -> ExitCode:
     """Perform ``up`` on a stack that the caller has already locked."""
     stack = session.stack
     session.require_complete()
+    start_ahead(stack.project_dir, session.environ, 2)  # for the preview and for the update
     if options.skip_preview:
         previewed = session.check_update(options)
-        start_ahead(stack.project_dir, session.environ)
     else:
         previewed = session.preview(options, binding=True)
         restores = any(each.kind is FindingKind.SCHEDULED for each in previewed.external_changes)
         changed = has_changes(previewed.result.changes) or restores
         if changed and options.expect_no_changes:
             return ExitCode.CHANGES
-        start_ahead(stack.project_dir, session.environ)
         if changed and not options.yes:
             confirm(f"Apply these changes to {stack.name}?")
     session.restore_secrets(previewed.external_changes)

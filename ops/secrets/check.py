@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 
 from infra.secret_document import DocumentProblem, problems
 from infra.settings import variables_by_consumer
@@ -21,20 +23,44 @@ def warn_of_missing_keys(stack: Stack, environ: Mapping[str, str], store: Store 
 
     Does nothing for a foundation. ``store``: the store with the stack's state, if it is open already.
     """
+    if warning := _warning(stack, environ, store):
+        warn(warning, sys.stderr)
+
+
+def start_warning(stack: Stack, environ: Mapping[str, str]) -> Callable[[], None]:
+    """Look for missing keys in the background; the returned function waits for the result and warns."""
+    found: Future[str] = Future()
+
+    def look() -> None:
+        try:
+            found.set_result(_warning(stack, environ, None))
+        except BaseException as error:
+            found.set_exception(error)
+
+    def finish() -> None:
+        if warning := found.result():
+            warn(warning, sys.stderr)
+
+    # An interrupted command does not wait for it, as it would for a thread of an executor.
+    threading.Thread(target=look, name="missing-keys", daemon=True).start()
+    return finish
+
+
+def _warning(stack: Stack, environ: Mapping[str, str], store: Store | None) -> str:
+    """Empty if there is nothing to warn about."""
     if stack.config.get("snu:blueprint") != "environment":
-        return
+        return ""
     try:
         with DocumentStore.opened(stack, environ, store, or_copied=True) as documents:
             found = problems(documents.latest_values(), variables_by_consumer(documents.settings))
             name = documents.name
     except (OpsError, StoreError) as error:
-        warn(f"{stack.name}: unknown whether the secret document has the keys that the apps take.\n{error}", sys.stderr)
-        return
-    if found:
-        keys = {each.key for each in found}
-        lines = [f"{stack.name}: {name} lacks {counted(len(keys), 'key')} that apps or jobs take:"]
-        lines += invalid_lines(stack.name, found)
-        warn("\n".join(lines), sys.stderr)
+        return f"{stack.name}: unknown whether the secret document has the keys that the apps take.\n{error}"
+    if not found:
+        return ""
+    keys = {each.key for each in found}
+    lines = [f"{stack.name}: {name} lacks {counted(len(keys), 'key')} that apps or jobs take:"]
+    return "\n".join(lines + invalid_lines(stack.name, found))
 
 
 def invalid_lines(stack: str, found: list[DocumentProblem]) -> list[str]:

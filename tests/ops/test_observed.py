@@ -78,7 +78,7 @@ def session(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     (tmp_path / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": ENVIRONMENT}))
     (tmp_path / "Pulumi.foundation-test.yaml").write_text(json.dumps({"config": FOUNDATION}))
     monkeypatch.setattr(passphrase, "_ITERATIONS", 10)  # to derive a key takes a while
-    monkeypatch.setattr(commands, "warn_of_missing_keys", lambda *_: None)  # there is no Scaleway to ask
+    monkeypatch.setattr(commands, "start_warning", lambda *_: lambda: None)  # there is no Scaleway to ask
     environ = {"PULUMI_BACKEND_URL": "memory", "PULUMI_CONFIG_PASSPHRASE": "fake-passphrase"}
     found = Session(Stack(tmp_path, STACK, ENVIRONMENT, "passphrase"), Engine(request.param), environ)
     vars(found)["store"] = CountingStore()
