@@ -362,8 +362,7 @@ def _write_change(
         if not yes:
             confirm(f"Write a new version of {documents.name}?")
         try:
-            revision = documents.write(base, change.content, purpose)
-            break
+            return _written(documents, documents.write(base, change.content, purpose), change)
         except ConflictError as conflict:
             newer = documents.read()
             if whole or not (_is_object(base) and _is_object(newer)):
@@ -374,6 +373,9 @@ def _write_change(
             base, change = newer, change.applied_to(documents.settings, newer.values)
             replaced = f" It also changed {few([*map(safe, both)])}, which yours would replace." if both else ""
             print(f"In the meantime, {conflict.event}. Your change was applied to that.{replaced}", flush=True)
+
+
+def _written(documents: DocumentStore, revision: int, change: Change) -> ExitCode:
     print(f"Wrote revision {revision} of {documents.name}.")
     stack = documents.stack.name
     if change.remaining:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,7 +25,7 @@ from ops.engines.program.process import Program, program_for
 from ops.process_environment import without_own_secrets
 from pulumi_state.signals import handle_signals
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
 _GRACE_SECONDS = 30.0
 """Time between SIGINT and SIGKILL if this process exits before the CLI does."""
 _NO_STACK = "no stack named"
@@ -197,9 +197,8 @@ class _Watch:
 
     def follow(self, path: Path, process: subprocess.Popen[Any]) -> None:
         while not path.exists():
-            if process.poll() is not None:
+            if _has_ended(process, _POLL_SECONDS) and not path.exists():
                 return
-            time.sleep(_POLL_SECONDS)
         with path.open(encoding="utf-8") as log:
             for line in _lines(log, process, self._on_poll):
                 event = json.loads(line)
@@ -255,16 +254,22 @@ class _Watch:
 
 def _lines(log: TextIO, process: subprocess.Popen[Any], on_poll: Callable[[], None]) -> Iterator[str]:
     """Complete lines until the process has exited and all output is read; ``on_poll`` is called after each read."""
-    rest = ""
+    rest, ended = "", False
     while True:
-        ended = process.poll() is not None
         rest += log.read()
         *complete, rest = rest.split("\n")
         yield from (line for line in complete if line.strip())
         on_poll()
         if ended:
             return
-        time.sleep(_POLL_SECONDS)
+        ended = _has_ended(process, _POLL_SECONDS)
+
+
+def _has_ended(process: subprocess.Popen[Any], within: float) -> bool:
+    """Whether a process ends within so many seconds."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(within)
+    return process.returncode is not None
 
 
 def _document(arguments: list[str], ended: _Ended, added: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -21,6 +21,7 @@ from pulumi_state.errors import PulumiError
 from pulumi_state.state_file import StateFile
 from tests.lab.small import PASSPHRASE, Small
 from tests.support import embedded
+from tests.support.environment import ROOT
 
 
 @pytest.fixture
@@ -74,6 +75,28 @@ def test_a_program_that_fails_shows_its_own_lines_only(small: Small) -> None:
     assert "launch.py" not in said
 
 
+def test_another_program_s_modules_are_imported_when_it_runs(small: Small) -> None:
+    """Once, and not ahead, as they may need the configuration."""
+    small.module("infra/__init__.py", "")
+    small.module("infra/program.py", "import pulumi\nprint('imported for', pulumi.get_stack())\n")
+    ran = small.do(embedded.preview, "import infra.program\n")
+    assert ran.ok, ran.errors()
+    assert [message for message in ran.messages() if "imported" in message] == ["imported for dev"]
+
+
+def test_an_error_in_a_module_that_is_imported_ahead_is_shown_as_the_program_s(small: Small) -> None:
+    for name in ("__init__", "program"):
+        small.module(f"infra/{name}.py", (ROOT / f"infra/{name}.py").read_text())
+    small.module("gitrepo.py", "GitError = OSError\n")
+    small.module("infra/environment.py", "raise ValueError('so it is')\n")
+    ran = small.do(embedded.preview, "import infra.program\n")
+    assert not ran.ok
+    (said,) = ran.errors()
+    assert "ValueError: so it is" in said
+    assert "infra/environment.py" in said
+    assert "launch.py" not in said
+
+
 def test_a_program_that_ends_the_process(small: Small) -> None:
     ran = small.do(embedded.preview, "import os\nos._exit(7)\n")
     assert not ran.ok
@@ -96,8 +119,7 @@ def test_aliases_ignored_changes_reads_and_logs(small: Small) -> None:
         )
         assert first.ok, first.errors()
         assert "h1dden" not in small.state.read_text() + json.dumps(first.events)
-        messages = [event["diagnosticEvent"]["message"] for event in first.events if "diagnosticEvent" in event]
-        assert {"printed", "logged"} <= set(messages)
+        assert {"printed", "logged"} <= set(first.messages())
 
         second = small.do(
             embedded.up,

@@ -57,6 +57,10 @@ class Ran:
             if event.get("diagnosticEvent", {}).get("severity") == "error"
         ]
 
+    def messages(self) -> list[str]:
+        """What was printed or logged."""
+        return [event["diagnosticEvent"]["message"] for event in self.events if "diagnosticEvent" in event]
+
     def steps(self) -> dict[str, tuple[str, dict[str, str]]]:
         """What changes: operation and property diff by name."""
         found = {}
@@ -81,6 +85,11 @@ class Small:
         (self.folder / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
         (self.folder / "Pulumi.dev.yaml").write_text(stack_yaml({"config": self.cloud.provider_settings()}))
         (self.folder / "__main__.py").write_text(_HEADER + textwrap.dedent(program))
+
+    def module(self, path: str, content: str) -> None:
+        """Add a file beside the program."""
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(content)
 
     def do(self, operation: Callable[[Request], Outcome], program: str) -> Ran:
         self.write(program)

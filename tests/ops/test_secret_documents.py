@@ -132,6 +132,21 @@ def test_missing_keys_can_be_set_one_by_one() -> None:
     assert change.similar == {"MONGO_URLS": "MONGO_URL"}
 
 
+DOCUMENTS = st.dictionaries(st.sampled_from("ABC"), st.sampled_from("xyz")).map(lambda found: {**COMPLETE, **found})
+
+
+@given(base=DOCUMENTS, mine=DOCUMENTS, theirs=DOCUMENTS)
+def test_a_change_applied_to_another_document_sets_and_removes_the_same_keys(
+    base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    change = Change.of(SETTINGS, base, mine)
+    applied = change.applied_to(SETTINGS, theirs)
+    for key in {*base, *mine, *theirs}:
+        expected = mine if key in change.keys.names else theirs
+        assert applied.new.get(key) == expected.get(key)
+    assert change.applied_to(SETTINGS, base).new == mine
+
+
 # --- versions -------------------------------------------------------------------------------------------
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ def _main() -> None:
 
     end_with_standard_input()
     forget_command()
-    import_ahead()
+    import_ahead(Path(__file__).parents[3])
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD)
     gc.enable()

@@ -30,6 +30,7 @@ _PROVIDERS = ("pulumiverse_scaleway",)
 """Provider packages that programs are likely to import."""
 _LIBRARIES = ("pydantic.main", "pydantic.types")
 """Other slow imports in this checkout's program."""
+_PROGRAM, _PROGRAM_FILE = "infra.program", "infra/program.py"
 _OWN_PACKAGES = ("ops", "pulumi_state")
 """The command's packages that this process imports; a program may have modules with the same names."""
 _THREADS_PER_OPERATION = 4
@@ -133,14 +134,36 @@ def _ignore(*_arguments: object, **_options: object) -> None:
     """Replaces the SDK's debug log."""
 
 
-def import_ahead() -> None:
-    """Import slow modules while the engine prepares."""
+def import_ahead(checkout: Path) -> None:
+    """Import slow modules while the engine prepares: libraries, and this checkout's program if it will be run."""
     for package in _PROVIDERS:
         with contextlib.suppress(ImportError):
             import_provider(package)
     for module in _LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
+    if _is_own_program(checkout):
+        _import_program()
+
+
+def _is_own_program(checkout: Path) -> bool:
+    """Whether the project's program is this checkout's, or a copy, and not another program that has effects."""
+    with contextlib.suppress(OSError):
+        return Path(_PROGRAM_FILE).read_bytes() == (checkout / _PROGRAM_FILE).read_bytes()
+    return False
+
+
+def _import_program() -> None:
+    """Import the modules of this checkout's program, which have no effects. Errors appear when it is run."""
+    folder, before = str(Path.cwd()), set(sys.modules)
+    sys.path.insert(0, folder)
+    try:
+        importlib.import_module(_PROGRAM)
+    except Exception:
+        for name in sys.modules.keys() - before:
+            del sys.modules[name]
+    finally:
+        sys.path.remove(folder)
 
 
 def forget_command() -> None:

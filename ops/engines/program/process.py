@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -108,22 +109,23 @@ class Program:
         return None
 
 
-_ahead: dict[Path, Program] = {}
+_ahead: defaultdict[Path, deque[Program]] = defaultdict(deque)
 
 
-def start_ahead(directory: Path, environ: Mapping[str, str]) -> None:
-    """Start a process for ``program_for`` in advance if none exists yet, because importing Pulumi's SDK is slow.
+def start_ahead(directory: Path, environ: Mapping[str, str], count: int = 1) -> None:
+    """Start processes for ``program_for`` in advance until ``count`` exist, because importing Pulumi's SDK is slow.
 
-    ``directory``: the folder of Pulumi.yaml. The process exits when this one does, whether or not it is used.
+    ``directory``: the folder of Pulumi.yaml. The processes exit when this one does, whether or not they are used.
     """
-    directory = directory.resolve()
-    if directory not in _ahead:
-        _ahead[directory] = Program(directory, environ)
+    programs = _ahead[directory.resolve()]
+    while len(programs) < count:
+        programs.append(Program(directory, environ))
 
 
 def program_for(directory: Path, environ: Mapping[str, str]) -> Program:
-    """The process that was started in advance, or a new one. It can run the program only once."""
-    return _ahead.pop(directory.resolve(), None) or Program(directory, environ)
+    """The process that was started first in advance, or a new one. It can run the program only once."""
+    programs = _ahead[directory.resolve()]
+    return programs.popleft() if programs else Program(directory, environ)
 
 
 class _Lines:
