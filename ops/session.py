@@ -407,12 +407,17 @@ class Session:
                 restore_secret(client, each)
                 printer_for(sys.stdout).print([Line.of(f"Restored {each.name}.")])
 
+    def _start_programs(self) -> None:
+        """Start the processes that run the program for a preview and for the update that follows."""
+        start_ahead(self.stack.project_dir, self.environ, 2)
+
     def check_update(self, options: Options) -> Previewed:
         """Check an update by a preview that is not shown, except for the changes made outside updates.
 
         Raises OpsError if the update would violate a policy or cannot succeed.
         """
         display = SilentDisplay()
+        self._start_programs()
         import_rules_ahead()
         with progress_for(sys.stdout) as progress:
             progress(f"Checking {self.stack.name}")
@@ -444,6 +449,8 @@ class Session:
         """
         title = self.title("Previewing")
         self.warn_overwritten()
+        if binding:
+            self._start_programs()
         import_rules_ahead()
         if markdown == "-":
             display: Display = SilentDisplay()

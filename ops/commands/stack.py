@@ -8,7 +8,6 @@ from typing import Any
 
 from ops.confirm import confirm, confirm_by_name
 from ops.engines.base import EngineError
-from ops.engines.program.process import start_ahead
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.findings import FindingKind
@@ -63,7 +62,6 @@ def bring_up(session: Session, options: Options) -> ExitCode:
     """Perform ``up`` on a stack that the caller has already locked."""
     stack = session.stack
     session.require_complete()
-    start_ahead(stack.project_dir, session.environ, 2)  # for the preview and for the update
     if options.skip_preview:
         previewed = session.check_update(options)
     else:
