@@ -29,6 +29,7 @@ import yaml
 from benchmarks import terraform
 from benchmarks.latency_proxy import LatencyProxy
 from benchmarks.measure import Ratio, Samples, Session, Target, print_table
+from ops.engines.program.process import Program
 from ops.exit_codes import ExitCode
 from pulumi_state.passphrase import Crypter
 from pulumi_state.snapshot import ResourceState
@@ -112,15 +113,43 @@ class PulumiCli:
         self._cli.init(STACK)
 
     def up(self) -> None:
-        run = self._cli.up(STACK)
+        with self._options() as options:
+            run = self._cli.up(STACK, *options)
         if not run.ok:
             raise SystemExit(f"pulumi up failed:\n{run.text}")
 
     def preview(self) -> bool:
-        run = self._cli.preview(STACK)
+        with self._options() as options:
+            run = self._cli.preview(STACK, *options)
         if not run.ok:
             raise SystemExit(f"pulumi preview failed:\n{run.text}")
         return bool(run.changed)
+
+    @contextmanager
+    def _options(self) -> Iterator[list[str]]:
+        yield ["--refresh=true"]
+
+
+class ServedPulumiCli(PulumiCli):
+    """Runs the CLI as `snu` does, without the time of `snu` itself: the program's processes are there before."""
+
+    name = "Pulumi CLI, program served"
+
+    def __init__(self, project: Project, home: Path) -> None:
+        super().__init__(project, home)
+        self._directory = project.directory
+        self._programs: list[Program] = []
+
+    def reset(self) -> None:
+        while self._programs:
+            self._programs.pop().stop()
+        self._programs = [Program(self._directory, clean_environment()) for _ in ("up", "preview")]
+        super().reset()
+
+    @contextmanager
+    def _options(self) -> Iterator[list[str]]:
+        with self._programs.pop() as program, super()._options() as options:
+            yield [*options, "--client", program.address]
 
 
 class Terraform(_Terraform):
@@ -268,6 +297,7 @@ def _engines(
     engines: list[Engine] = [EmbeddedEngine(stage.project)]
     if session.has(PulumiCli.name, PULUMI):
         engines.append(PulumiCliThroughSnu(stage.project, folder / "pulumi-home"))
+        engines.append(ServedPulumiCli(stage.project, folder / "pulumi-home"))
         engines.append(PulumiCli(stage.project, folder / "pulumi-home"))
     if session.has(Terraform.name, PROGRAMS):
         same = terraform.configuration(resources, stage.provider, secret_id, document)
