@@ -49,6 +49,7 @@ from ops.state.private_copy import with_private_copy
 from ops.steps import label
 from pulumi_state import compression
 from pulumi_state.errors import PulumiError
+from pulumi_state.passphrase import derive_ahead, passphrase_from
 from pulumi_state.state_file import StateFile
 from pulumi_state.store import Store, StoreError, checkpoints, open_store
 from pulumi_state.variables import BACKEND_URL
@@ -81,6 +82,12 @@ def _require_local_cloud(stack: Stack, needed: bool) -> None:
         from ops.local import LocalCloud
 
         LocalCloud(stack).require()
+
+
+def _derive_key_ahead(stack: Stack, environ: Mapping[str, str]) -> None:
+    """Derive the key of the stack's secrets while its settings are read."""
+    with suppress(PulumiError):  # raised again when the key is needed
+        derive_ahead(passphrase_from(environ), stack.salt)
 
 
 class Previewed(NamedTuple):
@@ -128,6 +135,8 @@ class Session:
         engine = select_engine(choice, stack)
         if runs_program:
             start_ahead(stack.project_dir, environ)
+            if backend_of(stack).kind is BackendKind.FILE:  # known without a request
+                _derive_key_ahead(stack, backend_environment(stack, environ, reads=reads))
         with ThreadPoolExecutor(1) as executor:
             local_cloud = executor.submit(_require_local_cloud, stack, needs_cloud)
             settings = settings_of(stack) if validate else None

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +69,8 @@ class Crypter:
 
         Raises PassphraseError if the passphrase is wrong and StateError if the salt is malformed.
         """
-        try:
-            version, encoded, check = salt.split(":", 2)
-            raw = base64.b64decode(encoded, validate=True)
-        except ValueError as error:
-            raise StateError("the stack's encryption salt is malformed; expected v1:<salt>:<check>") from error
-        if version != "v1":
-            raise StateError(f"the stack's encryption salt has version {version!r}; only v1 is supported")
-        crypter = cls(_derive(passphrase, raw), salt)
+        raw, check = _parts(salt)
+        crypter = cls(_key(passphrase, raw), salt)
         try:
             matches = crypter._decrypt_text(check) == _CHECK_TEXT
         except (InvalidTag, ValueError):
@@ -127,6 +124,42 @@ class Crypter:
     def _decrypt_text(self, ciphertext: str) -> str:
         _version, nonce, sealed = ciphertext.split(":", 2)
         return self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
+
+
+def derive_ahead(passphrase: str, salt: str) -> None:
+    """Start to derive a key in a thread, for the first ``Crypter.open`` with this salt."""
+    with suppress(StateError):  # raised again when the crypter is opened
+        raw, _ = _parts(salt)
+        threading.Thread(target=_key, args=(passphrase, raw), name="key", daemon=True).start()
+
+
+def _parts(salt: str) -> tuple[bytes, str]:
+    """Return the raw salt and the text that checks the passphrase. Raises StateError."""
+    try:
+        version, encoded, check = salt.split(":", 2)
+        raw = base64.b64decode(encoded, validate=True)
+    except ValueError as error:
+        raise StateError("the stack's encryption salt is malformed; expected v1:<salt>:<check>") from error
+    if version != "v1":
+        raise StateError(f"the stack's encryption salt has version {version!r}; only v1 is supported")
+    return raw, check
+
+
+_keys: dict[tuple[str, bytes, int], Future[bytes]] = {}
+"""Keys that this process has derived or is deriving."""
+
+
+def _key(passphrase: str, salt: bytes) -> bytes:
+    """Return the key, which is derived only once because derivation is slow."""
+    identity, mine = (passphrase, salt, _ITERATIONS), Future[bytes]()
+    found = _keys.setdefault(identity, mine)
+    if found is mine:
+        try:
+            mine.set_result(_derive(passphrase, salt))
+        except BaseException as error:
+            del _keys[identity]
+            mine.set_exception(error)
+    return found.result()
 
 
 def _derive(passphrase: str, salt: bytes) -> bytes:

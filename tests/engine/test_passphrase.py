@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_state import passphrase
 from pulumi_state.errors import PassphraseError, StateError
 from pulumi_state.passphrase import Crypter, passphrase_from
 
@@ -69,3 +70,37 @@ def test_no_passphrase_and_no_file(tmp_path: Path) -> None:
         passphrase_from({})
     with pytest.raises(PassphraseError, match="cannot be read"):
         passphrase_from({"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "none")})
+
+
+def test_a_key_is_derived_once_also_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    salt = Crypter.new("right").salt
+    derived: list[str] = []
+    derive = passphrase._derive
+
+    def counted(words: str, raw: bytes) -> bytes:
+        derived.append(words)
+        return derive(words, raw)
+
+    monkeypatch.setattr(passphrase, "_derive", counted)
+    monkeypatch.setattr(passphrase, "_keys", {})
+    passphrase.derive_ahead("right", salt)
+    sealed = Crypter.open("right", salt).encrypt("urn", "value")
+    assert Crypter.open("right", salt).decrypt("urn", sealed) == "value"
+    with pytest.raises(PassphraseError):
+        Crypter.open("wrong", salt)
+    passphrase.derive_ahead("right", "v2:x:y")
+    assert derived == ["right", "wrong"]
+
+
+def test_a_derivation_that_is_interrupted_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    salt = Crypter.new("right").salt
+    monkeypatch.setattr(passphrase, "_keys", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(passphrase, "_derive", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Crypter.open("right", salt)
+    assert Crypter.open("right", salt).salt == salt
+
+
+def interrupt(_passphrase: str, _salt: bytes) -> bytes:
+    raise KeyboardInterrupt
