@@ -35,7 +35,8 @@ WRITE_PULL_REQUESTS = (
 WRITE_ISSUES = "`issues: write`"
 WRITE_DEPLOYMENTS = "`deployments: write`"
 WRITE_RELEASES = "`contents: write`"
-READ_ENVIRONMENTS = "the repository permission `environments: read`"
+READ_ACTIONS = "the repository permission `actions: read`"
+READ_ENVIRONMENTS = "the repository permission `environments: read`, which a workflow's token never has"
 WRITE_ADMINISTRATION = "the repository permission `administration: write`"
 WRITE_ENVIRONMENTS = "the repository permission `environments: write`"
 READ_ADMINISTRATION = "the repository permission `administration: read`, which a workflow's token never has"
@@ -158,7 +159,7 @@ class GitHub:
 
     def environments(self) -> frozenset[str]:
         """The names of the repository's deployment environments. Raises OpsError."""
-        with self._client("repository", str(self.repository), READ_ENVIRONMENTS) as github:
+        with self._client("repository", str(self.repository), READ_ACTIONS) as github:
             return frozenset(each.name for each in github.get_repo(self.repository.name).get_environments())
 
     def secret_names(self, environment: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ from ops.doctor import workflow
 from ops.doctor.context import DoctorContext, Finding, MissingRequirement, UncheckedRequirement, first_line
 from ops.doctor.workflow import WorkflowEnvironment
 from ops.errors import OpsError
-from ops.github import READ_ADMINISTRATION, READ_ENVIRONMENTS, READ_WEBHOOKS, GitHub
+from ops.github import READ_ACTIONS, READ_ADMINISTRATION, READ_WEBHOOKS, GitHub
 
 MAIN = "main"
 RELEASE_BRANCHES = ("production", "release_candidate", "production_hotfix")
@@ -34,7 +34,7 @@ _RULES = "Settings, Rules, Rulesets"
 
 
 def required_environments(subject: DoctorContext) -> Mapping[str, WorkflowEnvironment]:
-    """The GitHub environments to check: in a workflow, only those of a release, which others must not block.
+    """The GitHub environments to check: in a workflow, only those of a release, so that others do not block it.
 
     Empty if the stacks are local. Raises OpsError.
     """
@@ -73,14 +73,12 @@ def environment_rules(subject: DoctorContext) -> Iterator[Finding]:
 def _environment(github: GitHub, name: str, needed: frozenset[str]) -> Iterator[Finding]:
     subject = f"the GitHub environment {name}"
     fix = f"Settings, Environments, {name}: docs/explanation/workflows.md"
-    environment = github.document(f"environments/{name}", subject, READ_ENVIRONMENTS)
+    environment = github.document(f"environments/{name}", subject, READ_ACTIONS)
     policy = environment.get("deployment_branch_policy")
     if policy is None:
         yield MissingRequirement(f"any branch, and so any pull request, can use {subject}", fix)
     elif policy.get("custom_branch_policies"):
-        listed = github.document(
-            f"environments/{name}/deployment-branch-policies?per_page=100", subject, READ_ENVIRONMENTS
-        )
+        listed = github.document(f"environments/{name}/deployment-branch-policies?per_page=100", subject, READ_ACTIONS)
         branches = {each["name"] for each in listed["branch_policies"] if each.get("type", "branch") == "branch"}
         others = {each["name"] for each in listed["branch_policies"]} - (branches & PROTECTED_BRANCHES)
         if others:

@@ -1,7 +1,7 @@
 """Actions on GitHub: environments, secrets, rulesets and the repository's settings.
 
-Sources of the bodies: GitHub's REST API reference, sections "Deployment environments", "Deployment branch policies",
-"Rules", "Actions permissions" and "Repositories".
+Sources of the request bodies: GitHub's REST API reference, sections "Deployment environments", "Deployment branch
+policies", "Rules", "Actions permissions" and "Repositories".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ops.application_keys import ApplicationKeys, KeyHolder, foundation_settings
 from ops.doctor import repository, workflow
 from ops.doctor.context import DoctorContext, MissingRequirement
 from ops.exit_codes import ExitCode
-from ops.github import READ_ENVIRONMENTS, WRITE_ADMINISTRATION, GitHub
+from ops.github import READ_ACTIONS, WRITE_ADMINISTRATION, GitHub
 from ops.process_environment import IDENTITY, SIGNING_KEY
 from ops.report.factory import print_step
 from ops.rotation.deploy_key import DeployKeyRotation, GitHubEnvironment, verify_with
@@ -65,9 +65,9 @@ def configure_environments(context: SetupContext, subject: DoctorContext) -> Ite
 
 
 def _is_incomplete(context: SetupContext, github: GitHub, name: str, branches: frozenset[str]) -> bool:
-    """Whether the environment lacks branches, or reviewers that were given."""
+    """Whether the environment lacks branches, or has no reviewers although some were given."""
     path, subject = f"environments/{quote(name, safe='')}", f"the GitHub environment {name}"
-    environment = github.document(path, subject, READ_ENVIRONMENTS)
+    environment = github.document(path, subject, READ_ACTIONS)
     policy = environment.get("deployment_branch_policy")
     if policy is None or (policy.get("custom_branch_policies") and branches - _branches(github, path, subject)):
         return True
@@ -76,7 +76,7 @@ def _is_incomplete(context: SetupContext, github: GitHub, name: str, branches: f
 
 
 def _branches(github: GitHub, path: str, subject: str) -> frozenset[str]:
-    policies = github.document(f"{path}/deployment-branch-policies?per_page=100", subject, READ_ENVIRONMENTS)
+    policies = github.document(f"{path}/deployment-branch-policies?per_page=100", subject, READ_ACTIONS)
     return frozenset(each["name"] for each in policies["branch_policies"])
 
 
@@ -91,7 +91,7 @@ def _configure(context: SetupContext, github: GitHub, name: str, branches: froze
         body["reviewers"] = reviewers
     elif name in github.environments():
         # A change replaces all rules, so the existing reviewers are repeated.
-        body["reviewers"] = _existing_reviewers(github.document(path, subject, READ_ENVIRONMENTS))
+        body["reviewers"] = _existing_reviewers(github.document(path, subject, READ_ACTIONS))
     github.change("PUT", path, body, subject, WRITE_ADMINISTRATION)
     if branches is None:
         return
@@ -189,7 +189,7 @@ def _ruleset(github: GitHub, name: str) -> int | None:
 
 
 def _contains(actual: Any, wanted: Any) -> bool:
-    """Whether a document has all wanted values; GitHub adds its defaults to objects."""
+    """Whether a document has all required values; GitHub adds its defaults to objects."""
     if isinstance(wanted, dict):
         return isinstance(actual, dict) and all(_contains(actual.get(key), value) for key, value in wanted.items())
     if isinstance(wanted, list):

@@ -180,7 +180,7 @@ def test_each_missing_rule_is_reported(
         (
             lambda hub: hub.documents.update({f"{PRODUCTION}/deployment-branch-policies": 403}),
             "the protection rules of the GitHub environment production",
-            "environments: read",
+            "actions: read",
         ),
     ],
 )
