@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     REFUSED = (
         16,
         "refused because the plan is invalid or outdated, a newer run has superseded this one, the secret document has "
-        "changed meanwhile, or the foundation is in use; nothing was changed",
+        "changed in the meantime, or the foundation is in use; nothing was changed",
     )
     PART_WAY = 17, "the apply stopped before an operation that is not in the plan; the message lists what was done"
     LOCKED = (
@@ -58,4 +58,4 @@ class ExitCode(IntEnum):
         "some stacks or resources could not be read, or a check of `scripts/snu doctor` is unknown; the output lists "
         "them with the reasons",
     )
-    JOB_UNFINISHED = 26, "the job had not ended within `--timeout`; its run goes on"
+    JOB_UNFINISHED = 26, "the job did not end within `--timeout`; its run continues"

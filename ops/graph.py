@@ -33,7 +33,7 @@ class Edge:
     """A dependency."""
 
     dependent: str
-    """Id of the node that needs the other one."""
+    """Id of the node that depends on the other one."""
     dependency: str
 
 
@@ -98,7 +98,7 @@ def _graph(resources: Iterable[_Resource]) -> Graph:
 
 
 def _ids(urns: Iterable[str]) -> dict[str, str]:
-    """A short, unique id for each URN. The second of two equal ones gets a number."""
+    """A short, unique id for each URN. Of two equal ones, the second gets a number."""
     ids: dict[str, str] = {}
     used = set[str]()
     for urn in sorted(urns):
@@ -136,7 +136,7 @@ def dot_text(graph: Graph, title: str) -> str:
 
 
 def _drawn(graph: Graph) -> list[Edge]:
-    """The edges without those of components that one of their members has too."""
+    """The edges, except those of components that one of their members also has."""
     of_members = {
         (node.component, edge.dependency) for node in graph.nodes for edge in graph.edges if edge.dependent == node.id
     }
@@ -171,7 +171,7 @@ def _quoted(text: str) -> str:
 
 
 def svg_text(dot: str) -> str:
-    """Let Graphviz's ``dot`` draw a graph. Raises OpsError if it is missing or fails."""
+    """Render a graph with Graphviz's ``dot``. Raises OpsError if it is missing or fails."""
     try:
         done = subprocess.run(
             ["dot", "-Tsvg"], input=dot, capture_output=True, encoding="utf-8", timeout=_DOT_SECONDS, check=True

@@ -66,9 +66,9 @@ class Jobs:
     """The job definitions of one stack. Requests raise ScalewayError."""
 
     def __init__(self, client: Client, stack: str, names: Mapping[str, str]) -> None:
-        """``names``: names of the definitions on Scaleway by the jobs' keys."""
+        """``stack``: name of the stack; ``names``: names of the definitions on Scaleway by the jobs' keys."""
         self._client = client
-        self._stack = stack
+        self.stack = stack
         self._names = names
 
     def definitions(self) -> dict[str, Object | None]:
@@ -79,14 +79,14 @@ class Jobs:
         """A job's definition. Raises OpsError if the stack's file has no such job or if it is not deployed."""
         if job not in self._names:
             raise OpsError(
-                f"Pulumi.{self._stack}.yaml has no job {safe(job)}. Jobs: {', '.join(self._names) or 'none'}.",
+                f"Pulumi.{self.stack}.yaml has no job {safe(job)}. Jobs: {', '.join(self._names) or 'none'}.",
                 ExitCode.USAGE,
             )
         definition = self._find(self._names[job])
         if definition is None:
             raise OpsError(
                 f"The job {self._names[job]} does not exist on Scaleway, or the API key has no access to it. Deploy it "
-                f"with: scripts/snu up {self._stack}",
+                f"with: scripts/snu up {self.stack}",
                 ExitCode.FAILED,
             )
         return definition
@@ -113,7 +113,7 @@ class Jobs:
         except ScalewayError as error:
             if error.status != 0 and error.status < 500:
                 raise
-            raise OpsError(f"{error}. The run may have been started anyway.", ExitCode.FAILED) from None
+            raise OpsError(f"{error}. The run may have started anyway.", ExitCode.FAILED) from None
 
     def stop(self, id: str) -> JobRun:
         return _job_run(self._client.post(f"{self._run_path(id)}/stop"))

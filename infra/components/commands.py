@@ -70,9 +70,9 @@ class Command:
         """The variable that identifies the runs of a version."""
         self._is_preview = pulumi.runtime.is_dry_run()
         self._lock = asyncio.Lock()
-        """Several containers may run the same image."""
+        """Serializes the hooks of containers that run the same image."""
         self._results: dict[str, pulumi.RunError | None] = {}
-        """By version, the error that ended the command in this update, or None if it succeeded."""
+        """The command's error in this update, by version; None if it succeeded."""
         self.hooks: pulumi.ResourceHookBinding | None = None
         """The hooks of the containers."""
         if callbacks_are_served():
@@ -96,7 +96,7 @@ class Command:
 
     async def _result(self, version: str) -> pulumi.RunError | None:
         if self._is_preview:
-            self._say(f"runs {self._title}: {' '.join(self._args['command'])}")
+            self._say(f"would run the {self._title}: {' '.join(self._args['command'])}")
             return None
         try:
             definition = await _resolved(self.job.definition_id)
@@ -113,12 +113,13 @@ class Command:
         if run is not None and run["state"] == _SUCCEEDED:
             self._say(f"the {self._title} has already succeeded (run {run['id']})")
             return
-        doing = "waits for"
+        doing = "waiting for"
         if run is None or run["state"] in _ENDED:
             run = await api.start({self._variable: version})
-            doing = "runs"
+            doing = "running"
         self._say(
-            f"{doing} {self._title} (run {run['id']}), which goes on if the update is cancelled. {self._log_of(run)}"
+            f"{doing} the {self._title} (run {run['id']}), which continues if the update is cancelled. "
+            f"{self._log_of(run)}"
         )
         run = await self._ended(api, run)
         if run["state"] != _SUCCEEDED:
@@ -214,13 +215,13 @@ class _Jobs:
         return answer
 
     async def start(self, variables: Mapping[str, str]) -> Run:
-        """Start a run. Never retried, because a command that runs twice at once may do harm."""
+        """Start a run. Never retried, because running a command twice at once may do harm."""
         body = {"environment_variables": dict(variables), "replicas": 1}
         try:
             answer = await self._request(f"/job-definitions/{self._definition}/start", body)
         except _ApiError as error:
             if error.status == 0 or error.status >= 500:
-                message = f"{error}. It may have been started anyway; the next update looks for the run"
+                message = f"{error}. The run may have started anyway; the next update looks for it"
                 raise _ApiError(message, error.status) from None
             raise
         run: Run = answer["job_runs"][0]
@@ -238,9 +239,9 @@ class _Jobs:
             with self._opener.open(request, timeout=_REQUEST_SECONDS) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
-            raise _ApiError(f"Scaleway answered {error.code}{_message(error)}", error.code) from None
+            raise _ApiError(f"Scaleway returned {error.code}{_message(error)}", error.code) from None
         except (OSError, ValueError) as error:
-            raise _ApiError(f"Scaleway did not answer: {getattr(error, 'reason', error)}", 0) from None
+            raise _ApiError(f"Scaleway did not respond: {getattr(error, 'reason', error)}", 0) from None
 
 
 def _message(error: urllib.error.HTTPError) -> str:

@@ -34,10 +34,10 @@ class ContainerHealth:
             self.hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])
 
     def check(self, container: containers.Container) -> pulumi.Output[str]:
-        """Check a container that the run may not change.
+        """Check a container even if the run does not change it.
 
         Returns its status. In an update, the output fails with `pulumi.RunError` unless the container becomes ready; in
-        a preview, which may show the change that repairs it, the problem is only a warning.
+        a preview, which may contain the change that fixes it, the problem is only a warning.
         """
         values = pulumi.Output.all(container.id, container.namespace_id, container.name, container.status)
         return pulumi.Output.all(values, container.error_message).apply(lambda all_values: self._checked(*all_values))
@@ -59,7 +59,7 @@ class ContainerHealth:
     async def _require_ready(self, identity: str, namespace_id: str, name: str, status: str | None) -> None:
         """Wait until a container is ready. Raises `pulumi.RunError` if it fails or takes longer than 10 minutes.
 
-        `status` is the last known status. Unless it is `ready`, it is read again: without a refresh, it may be old.
+        `status` is the last known status. Unless it is `ready`, it is read again: without a refresh, it may be stale.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
         while status != _READY:

@@ -1,4 +1,4 @@
-"""Access to an environment's logs, and to nothing else."""
+"""Access to an environment's logs."""
 
 import json
 from typing import NotRequired, TypedDict
@@ -11,7 +11,7 @@ from .component import Component
 from .secret_output import secret
 
 PERMISSION_SETS = ("ContainersReadOnly", "ServerlessJobsReadOnly", "SecretManagerReadOnly")
-"""Log streams are labelled with the ids of containers and job runs, which these permissions look up by name."""
+"""Allow looking up secrets, containers and jobs by name; log streams are labelled with ids."""
 
 
 class LogsAccessArgs(TypedDict):

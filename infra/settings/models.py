@@ -227,7 +227,7 @@ class AppCommand(Settings):
         default=[],
         max_length=scaleway.VARIABLES.most,
         description="Further variables read from the secret document: a name, or `{NAME: KEY}`. Jobs have no secret "
-        "variables, so list those of the app that the command needs: whoever may read jobs can read them.",
+        "variables, so list those of the app that the command needs: anyone who can read jobs can read them.",
     )
 
 

@@ -231,8 +231,8 @@ def doctor(
 ) -> ExitCode:
     """Check programs, keys, states, plan keys and GitHub, and print the fix for each problem. Changes nothing.
 
-    Each check is good, wrong or unknown, and names the page that explains it. Exits with code 24 if a check is wrong,
-    otherwise with code 25 if one is unknown.
+    Each check is reported as good, wrong or unknown, with the page that explains it. Exits with code 24 if a check is
+    wrong, otherwise with code 25 if one is unknown.
     """
     from ops.commands import doctor as doctor_command
 

@@ -53,8 +53,8 @@ def run(
         typer.Option(
             "--env",
             metavar="NAME[=VALUE]",
-            help="Additional variable; without a value, that of this shell. Scaleway shows the values of runs, so do "
-            "not pass secrets. Repeatable.",
+            help="Variable to add; without a value, the shell's is passed. Scaleway shows variables to anyone who can "
+            "read the job's runs, so do not pass secrets. Repeatable.",
         ),
     ] = None,
     wait: Annotated[
@@ -66,7 +66,7 @@ def run(
 ) -> ExitCode:
     """Start a run of a job.
 
-    If `--wait` is interrupted by Ctrl-C or by its time limit, the run goes on.
+    If Ctrl-C or `--timeout` ends the wait, the run continues.
     """
     from ops.commands import jobs as job_commands
 

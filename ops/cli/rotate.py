@@ -49,7 +49,7 @@ def deploy_key(
 ) -> ExitCode:
     """Create an API key, store it in GitHub's environments and in files, check it, and delete the former keys.
 
-    Needs an owner's key, and for GitHub a token that can write environments.
+    Requires an owner's key and, for GitHub, a token with the permission `environments: write`.
     """
     from ops.commands import rotate
 
@@ -62,7 +62,7 @@ def deploy_key(
 def state(stack: option.StackName, locking: option.Locking, cwd: option.Cwd = None) -> ExitCode:
     """Replace the logins of an environment's state, or of all states of a foundation, in Secret Manager.
 
-    Like `snu keys store --rotate`; also replaces the key of the crash alerts.
+    Also replaces the keys for crash alerts and release commands, like `snu keys store --rotate`.
     """
     from ops.commands import rotate
 
@@ -94,7 +94,7 @@ def plan_keys(
     yes: option.Yes = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Replace the signing and encryption keys for plans, in steps that are run by repeating the command.
+    """Replace the signing and encryption keys for plans, in steps: run the command again for each one.
 
     The former keys remain valid until the new public keys are committed and no plan is waiting.
     """

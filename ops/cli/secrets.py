@@ -10,12 +10,12 @@ from ops.cli import options as option
 from ops.cli.define import command, group
 from ops.exit_codes import ExitCode
 
-app = group("secrets", "Read and change an environment's secret document without showing its values.")
+app = group("secrets", "Read and change an environment's secret document; only `get` prints values.")
 
 
 _NEVER_AN_ARGUMENT = (
-    "The value is never an argument, because the shell's history and other processes would see it: it is read from "
-    "standard input or a hidden prompt. Nothing was changed; consider the value that you typed exposed."
+    "The value is never an argument, because it would be visible in the shell's history and to other processes: it is "
+    "read from standard input or a hidden prompt. Nothing was changed; treat the value that you typed as exposed."
 )
 
 
@@ -30,7 +30,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY", parser=_key, help="A key of t
 
 @command(app, "list", examples=["secrets list stage", "secrets list stage --json"])
 def list_keys(stack: option.StackName, json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
-    """List the keys of the document and those it lacks, who uses each, and when it last changed."""
+    """List the document's keys and those that it lacks, with the apps and jobs that use each, and its last change."""
     from ops.commands import secrets as secrets_commands
 
     return secrets_commands.list_keys(cwd, stack, as_json=json)
@@ -43,7 +43,7 @@ def get(
     show: Annotated[bool, typer.Option("--show", help="Print the value even to a terminal.")] = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Print the value of one key. On a terminal, this requires --show; elsewhere, no line break is added."""
+    """Print the value of one key. On a terminal, this requires --show; elsewhere, no newline is added."""
     from ops.commands import secrets as secrets_commands
 
     return secrets_commands.get(cwd, stack, key, show=show)
@@ -58,7 +58,7 @@ def get(
 def set_key(
     context: typer.Context, stack: option.StackName, key: Key, yes: option.Yes = False, cwd: option.Cwd = None
 ) -> ExitCode:
-    """Set a key to a value that is read from a hidden prompt, or from standard input without its last line break."""
+    """Set a key to a value read from a hidden prompt, or from standard input minus the trailing newline."""
     if context.args:
         context.fail(_NEVER_AN_ARGUMENT)
     from ops.commands import secrets as secrets_commands

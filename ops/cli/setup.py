@@ -43,9 +43,10 @@ def setup(
     json: option.Json = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Set up foundations, plan keys and GitHub, from a clone to a working organization. Without --apply, a dry run.
+    """Set up foundations, plan keys and GitHub, from a clone to a working organization.
 
-    Runs the checks of `snu doctor` in order, and shows what fixes each problem. Can be repeated at any time.
+    Without --apply, this is a dry run. Runs the checks of `snu doctor` in order, and shows how to fix each problem. Can
+    be repeated at any time.
     """
     from ops.commands import setup as setup_command
 

@@ -82,25 +82,25 @@ def run(
         print(f"Started run {started.id} of {job}.", flush=True)
         show_log = f"scripts/snu logs {job} --stack {stack_name} --instance {started.id[:_SHOWN_ID]}"
         if not wait:
-            print(f"Its log: {show_log} --follow")
+            print(f"To follow its log: {show_log} --follow")
             return ExitCode.OK
-        goes_on = (
-            f"The run goes on. Its log: {show_log} --follow\n"
+        continues = (
+            f"The run continues. To follow its log: {show_log} --follow\n"
             f"To stop it: scripts/snu job stop {job} {started.id[:_SHOWN_ID]} --stack {stack_name}\n"
         )
         try:
             ended = _wait(stack, jobs, started, cwd, timeout)
         except KeyboardInterrupt:
-            sys.stderr.write(f"Interrupted. {goes_on}")
+            sys.stderr.write(f"Interrupted. {continues}")
             return ExitCode.CANCELLED
     if ended is None:
-        sys.stderr.write(f"error: {job} has not ended after {shown(timeout or 0)}. {goes_on}")
+        sys.stderr.write(f"error: {job} has not ended after {shown(timeout or 0)}. {continues}")
         return ExitCode.JOB_UNFINISHED
     if ended.state != SUCCEEDED:
         failure = f": {safe(ended.failure)}" if ended.failure else ""
         raise OpsError(
-            f"The run {ended.id} of {job} {'was ' if ended.state == 'interrupted' else ''}{ended.state}{failure}. Its "
-            f"log: {show_log}",
+            f"The run {ended.id} of {job} {'was ' if ended.state == 'interrupted' else ''}{ended.state}{failure}. "
+            f"To show its log: {show_log}",
             ExitCode.FAILED,
         )
     print(f"{job} succeeded after {seconds(ended.seconds or 0)}.")
@@ -113,7 +113,7 @@ def stop(cwd: Path | None, stack_name: str, job: str, run_id: str) -> ExitCode:
         matching = [each for each in jobs.runs(jobs.definition(job)) if each.id.startswith(run_id)]
         if len(matching) != 1:
             raise OpsError(
-                f"{job} has {len(matching) or 'no'} runs whose id starts with {safe(run_id)}; expected one. Nothing "
+                f"{job} has {len(matching) or 'no'} runs whose ids start with {safe(run_id)}; expected one. Nothing "
                 f"was stopped. To list them: scripts/snu job runs {job} --stack {stack_name}",
                 ExitCode.USAGE,
             )
@@ -152,7 +152,7 @@ def _jobs(cwd: Path | None, stack_name: str) -> Iterator[tuple[Stack, Jobs]]:
 def _wait(stack: Stack, jobs: Jobs, run: JobRun, cwd: Path | None, timeout: float | None) -> JobRun | None:
     """Print the run's log until it ends. Returns the ended run, or None after the timeout.
 
-    If the log cannot be read, this is reported once, and the run is still waited for.
+    If the log cannot be read, this is reported once, and the wait continues.
     """
     deadline = time.monotonic() + timeout if timeout is not None else float("inf")
     with RunLog(cwd, stack.name, run) as log:

@@ -58,8 +58,8 @@ class LogOptions:
 def logs(cwd: Path | None, names: Sequence[str], stack_name: str, options: LogOptions) -> ExitCode:
     """Print the logs of an app or a job. Returns INCOMPLETE if lines could not be read.
 
-    Raises OpsError unless ``names`` consists of an app or job. If it contains a stack, as in the arguments of other
-    commands, the message contains the right command.
+    Raises OpsError unless ``names`` is a single app or job. If it includes a stack, as other commands' arguments do,
+    the message contains the command to run.
     """
     since = _since(options.since)
     if len(names) > 1:
@@ -90,14 +90,14 @@ def logs(cwd: Path | None, names: Sequence[str], stack_name: str, options: LogOp
         if options.follow:
             _follow(follower, source, query, filters, printer)
         if not printer.has_printed and options.lines != 0:
-            sys.stderr.write("There are no lines.\n")
+            sys.stderr.write("No lines found.\n")
         return ExitCode.INCOMPLETE if printer.has_gaps else ExitCode.OK
 
 
 def _first_lines(
     reader: PageReader, query: LogQuery, since: datetime | None, count: int | None, printer: LinePrinter
 ) -> Follower:
-    """Print the lines so far. Returns the follower of later ones."""
+    """Print the existing lines. Returns a follower for later ones."""
     if count is None and since is None:
         count = DEFAULT_LINES
     now = reader.loki.now()
@@ -109,7 +109,7 @@ def _first_lines(
             follower.remember(page)
         return follower
     last = reader.last(query, start, now + SECOND, count, printer.accepts)
-    # Lines before the first one were not asked for.
+    # Lines before the first one were not requested.
     follower = Follower(reader, now if count == 0 else last[0].time if len(last) == count else start, now)
     printer.print(last)
     follower.remember(last)
@@ -119,7 +119,7 @@ def _first_lines(
 def _follow(
     follower: Follower, source: LogSource, query: LogQuery, filters: Sequence[str], printer: LinePrinter
 ) -> None:
-    """Print new lines until Ctrl-C. Goes on after errors that may be temporary."""
+    """Print new lines until Ctrl-C. Continues after transient errors."""
     failures, looked_up = 0, time.monotonic()
     while True:
         wait = POLL_SECONDS
@@ -134,7 +134,7 @@ def _follow(
             if not error.is_transient:
                 raise
             if failures == 0:
-                sys.stderr.write(f"warning: {error}. Retrying; no line is skipped.\n")
+                sys.stderr.write(f"warning: {error}. Retrying; no lines will be skipped.\n")
             failures += 1
             retry_after = error.retry_after if isinstance(error, LokiError) else 0.0
             wait = min(_LONGEST_WAIT_SECONDS, max(retry_after, POLL_SECONDS * 2**failures))
@@ -166,8 +166,8 @@ class LinePrinter:
         self.has_gaps = True
         at = datetime.fromtimestamp(moment // SECOND, UTC)
         sys.stderr.write(
-            f"warning: more than {count} lines with the same text have the same time, {at:%Y-%m-%dT%H:%M:%S}."
-            f"{moment % SECOND:09}Z; the rest of them cannot be read.\n"
+            f"warning: more than {count} lines have the same text and the same time, {at:%Y-%m-%dT%H:%M:%S}."
+            f"{moment % SECOND:09}Z; the rest cannot be read.\n"
         )
 
 
@@ -206,7 +206,7 @@ def environment_of(cwd: Path | None, stack_name: str) -> tuple[Stack, Environmen
     stack = find_stack(project_dir(cwd), stack_name)
     settings = settings_of(stack)
     if not isinstance(settings, EnvironmentSettings):
-        raise OpsError(f"{stack.file.name} is a foundation, which has no apps and no jobs.", ExitCode.USAGE)
+        raise OpsError(f"{stack.file.name} is a foundation, which has no apps or jobs.", ExitCode.USAGE)
     return stack, settings
 
 

@@ -33,7 +33,7 @@ def open_app(
 
 
 def has_display(environ: Mapping[str, str]) -> bool:
-    """Whether a browser that is started here is visible to the user: not over SSH, nor without a display."""
+    """Whether the user can see a browser that is started here: not over SSH, in CI or without a display."""
     if environ.get("BROWSER"):
         return True
     if "SSH_CONNECTION" in environ or "SSH_TTY" in environ or "CI" in environ:

@@ -70,9 +70,9 @@ def deploy_key(
         if not yes:
             where = ", ".join(place.name for place in places) or "nowhere"
             deleted = f" and delete {', '.join(former)}" if former else ""
-            confirm(f"Store a new key of {holder.application} in {where}{deleted}?")
+            confirm(f"Store a new key for {holder.application} in {where}{deleted}?")
         current = rotation.run()
-    print(f"{holder.application} uses the key {current}.")
+    print(f"The new key of {holder.application} is {current}.")
     return ExitCode.OK
 
 
@@ -160,7 +160,7 @@ def passphrase(directory: Path | None, name: str, options: Options) -> ExitCode:
     if backend.kind not in (BackendKind.FOUNDATION, BackendKind.ENVIRONMENT):
         raise OpsError(
             f"The passphrase of {name} is not in a backend document, so it cannot be replaced. Nothing was changed. "
-            "For a stack with a backend of your own: pulumi stack change-secrets-provider passphrase",
+            "For a stack with your own backend, run: pulumi stack change-secrets-provider passphrase",
             ExitCode.USAGE,
         )
     if stack.is_local:

@@ -37,14 +37,14 @@ from scaleway_facts.limits import SECRET_VERSION
 
 _Content = TypeVar("_Content")
 _MOST_READ = 30
-"""Versions read to find the age of each key."""
+"""Number of versions read to find the age of each key."""
 _MOST_INPUT = 4 * SECRET_VERSION.most
-"""Bytes of input, which is at most a document in a more verbose notation."""
+"""Maximum size of the input in bytes, which allows for a more verbose notation."""
 
 
 @dataclass(frozen=True)
 class KeyUse:
-    """An app or job that takes a key."""
+    """An app or job that uses a key."""
 
     consumer: str
     variable: str
@@ -56,13 +56,13 @@ class KeyStatus:
 
     key: str
     problem: str
-    """Why its consumers cannot take it, such as ``missing``; empty if they can."""
+    """Why its consumers cannot use it, such as ``missing``; empty if they can."""
     used_by: list[KeyUse]
     revision: int | None
     """The revision that last changed it; None if it is missing."""
     changed: datetime | None
     or_earlier: bool
-    """Whether an earlier revision that was not read may have changed it instead."""
+    """Whether it may have last changed in an earlier revision, which was not read."""
 
 
 def list_keys(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
@@ -131,7 +131,7 @@ def get(directory: Path | None, name: str, key: str, *, show: bool) -> ExitCode:
     """Print one value to a file or pipe, exactly as it is; to a terminal only with ``show``. Raises OpsError."""
     if sys.stdout.isatty() and not show:
         raise OpsError(
-            f"The value of {key} would appear on the terminal and stay in its scrollback. Confirm with --show, or send "
+            f"The value of {key} would appear on the terminal and stay in its scrollback. Confirm with --show, or pipe "
             f"it to a program: scripts/snu secrets get {name} {key} | …",
             ExitCode.USAGE,
         )
@@ -157,7 +157,7 @@ def set_key(directory: Path | None, name: str, key: str, *, yes: bool) -> ExitCo
 
 
 def unset(directory: Path | None, name: str, keys: list[str], *, yes: bool) -> ExitCode:
-    """Remove keys that no app or job takes. Raises OpsError."""
+    """Remove keys that no app or job uses. Raises OpsError."""
     with _opened(directory, name) as documents:
         base = documents.read()
         for key in keys:
@@ -183,7 +183,7 @@ def edit(directory: Path | None, name: str, *, yes: bool) -> ExitCode:
 
 
 def _edited(documents: DocumentStore, base: Document) -> Change | None:
-    """The user's change; None if the file was left as it was. Raises OpsError."""
+    """The user's change; None if the file was left unchanged. Raises OpsError."""
     old, text = {}, base.content
     if _is_object(base):
         old = base.values
@@ -225,7 +225,7 @@ class Comparison:
     equal: list[str]
     """Keys with the same value in both."""
     equal_secrets: list[str]
-    """Those of ``equal`` that an app of either environment takes as a secret variable."""
+    """The keys in ``equal`` that an app of either environment uses as a secret variable."""
 
 
 def compare(directory: Path | None, first: str, second: str, *, as_json: bool) -> ExitCode:
@@ -268,7 +268,7 @@ def _comparison_lines(
             yield Line.of((f"Only in {name}:", "bold"))
         for key in keys:
             users = ", ".join(consumer for consumer, _ in used[other].get(key, []))
-            needed = (f"  missing in {other}, where {users} takes it", "bold red") if users else ""
+            needed = (f"  missing in {other}, where it is used by {users}", "bold red") if users else ""
             yield Line.of(f"  {safe(key)}", needed)
     if comparison.equal_secrets:
         yield Line.of((f"Secret variables with the same value in {first} and {second}:", "bold yellow"))
@@ -412,7 +412,7 @@ def _require_key(values: Mapping[str, Any], key: str, documents: DocumentStore) 
 
 
 def _entered(key: str) -> str:
-    """A value from standard input without its last line break, or from a prompt that does not show it."""
+    """A value from a hidden prompt, or from standard input minus the trailing newline."""
     if sys.stdin.isatty():
         try:
             value = getpass.getpass(f"Value of {key} (not shown): ")
@@ -423,7 +423,7 @@ def _entered(key: str) -> str:
         value = value.removesuffix("\n").removesuffix("\r")
     if not value:
         raise OpsError(
-            f"The value of {key} is empty. {NOTHING_CHANGED} Type it at the prompt, or send it to standard input.",
+            f"The value of {key} is empty. {NOTHING_CHANGED} Type it at the prompt, or pass it on standard input.",
             ExitCode.USAGE,
         )
     return value

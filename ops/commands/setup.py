@@ -75,13 +75,13 @@ def setup(
 
 
 def _accept(_question: str) -> None:
-    """Answer with yes."""
+    """Answer every question with yes."""
 
 
 def _bootstrap(project: Path, name: str, *, yes: bool) -> None:
     ended = bootstrap(project, name, EngineChoice.AUTO, Options(yes=yes, refresh=True))
     if ended is not ExitCode.OK:
-        raise OpsError(f"The bootstrap of {name} ended with status {int(ended)}.", ended)
+        raise OpsError(f"`scripts/snu bootstrap {name}` exited with code {int(ended)}.", ended)
 
 
 def _make_plan_keys(project: Path, out: Path | None, name: str) -> None:
@@ -101,7 +101,10 @@ def _environments(project: Path) -> list[str]:
         if stack.config.get("snu:environment") and not stack.is_local
     }
     if not sources:
-        raise OpsError("No stack is an environment on the real Scaleway. Specify the stacks.", ExitCode.USAGE)
+        raise OpsError(
+            "No stack is an environment on the real Scaleway. Specify the stacks: scripts/snu setup STACK",
+            ExitCode.USAGE,
+        )
 
     def depth(name: str) -> int:
         source = sources.get(name)

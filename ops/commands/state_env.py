@@ -49,7 +49,7 @@ def env(stack: Stack, environ: Mapping[str, str]) -> ExitCode:
         remarks.insert(0, _exposed(variables, stack.name))
     if stack.generated_config_file is not None:
         remarks.append(
-            f"The local Scaleway uses another port than {stack.file.name}: add "
+            f"The local Scaleway uses a different port from {stack.file.name}: add "
             f"`--config-file {stack.generated_config_file}` to `pulumi preview` and `pulumi up`."
         )
     for remark in remarks:
@@ -77,6 +77,6 @@ def _exposed(variables: Mapping[str, str], stack: str) -> str:
 def _closed(stack: str, instance: str, foundation: str) -> str:
     return (
         f"The database instance {instance} admits only the networks in its settings; `snu` adds this machine's address "
-        f"during its own runs only, and plain `pulumi` does not. For plain `pulumi`, add the address to allowedRanges "
-        f"of the environment in Pulumi.{foundation or 'FOUNDATION'}.yaml, or use `scripts/snu preview {stack}`."
+        f"only during its own runs. For plain `pulumi`, add the address to allowedRanges of "
+        f"the environment in Pulumi.{foundation or 'FOUNDATION'}.yaml, or use `scripts/snu preview {stack}`."
     )

@@ -40,8 +40,9 @@ def current_key(subject: DoctorContext) -> Iterator[Finding]:
                 yield Note(f"{names}: {owner}")
             else:
                 yield MissingRequirement(
-                    f"the API key used for {names} belongs to {owner}, which is no application of their foundations",
-                    f"set SCW_ACCESS_KEY and SCW_SECRET_KEY to a key of {_names(stacks)} or to an owner's key",
+                    f"the API key used for {names} belongs to {owner}, which is not an application of their "
+                    "foundations",
+                    f"set SCW_ACCESS_KEY and SCW_SECRET_KEY to a key for {_names(stacks)}, or to an owner's key",
                 )
 
 

@@ -195,7 +195,7 @@ def github_secrets(subject: DoctorContext) -> Iterator[Finding]:
         if environment not in existing:
             yield MissingRequirement(
                 f"{hosted} has no deployment environment {environment}",
-                f"scripts/snu setup --repo {hosted} --apply, or as described in docs/how-to/github.md",
+                f"scripts/snu setup --repo {hosted} --apply, or see docs/how-to/github.md",
             )
             continue
         try:

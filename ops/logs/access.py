@@ -1,4 +1,4 @@
-"""The address and the token for a stack's logs.
+"""The URL and the token for a stack's logs.
 
 Both are in a secret that the foundation writes, so that reading logs requires neither a state nor a key that can change
 anything. The token can only query logs.
@@ -35,10 +35,10 @@ class LogsAccess:
     """Access to a data source."""
 
     url: str
-    """The data source's URL, without a slash at the end."""
+    """The data source's URL, without a trailing slash."""
     token: str = field(repr=False)
     source: str
-    """Where the address and token are from: a secret or a variable."""
+    """Where the URL and the token come from: a secret or a variable."""
     remedy: str
     """What to do if the token is rejected."""
     project_id: str = ""
@@ -51,7 +51,7 @@ class LogsAccess:
 
     def rejected(self, status: int) -> str:
         """The message for a rejected token."""
-        reason = "is not valid" if status == 401 else "has no access to these logs: it may be of another project"
+        reason = "is not valid" if status == 401 else "has no access to these logs: it may belong to another project"
         return f"The logs could not be read: the token in {self.source} {reason} ({status}). {self.remedy}"
 
     def http_client(self, transport: httpx.BaseTransport | None = None) -> httpx.Client:
@@ -81,7 +81,7 @@ def logs_access(stack: Stack, settings: EnvironmentSettings, environ: Mapping[st
             raise OpsError(_not_readable(stack, secret, owner, error), ExitCode.ENVIRONMENT) from None
     if found is None or content is None:
         raise OpsError(
-            f"The address and token of {stack.name}'s logs are in the secret {secret}, which "
+            f"The URL and token for the logs of {stack.name} are in the secret {secret}, which "
             f"{'has no version' if found else 'does not exist or is not visible to the current API key'}. If the "
             f"foundation is older than this secret, run `scripts/snu up {foundation}`. Otherwise, "
             f"{_suitable_key(owner)}.",
@@ -92,7 +92,7 @@ def logs_access(stack: Stack, settings: EnvironmentSettings, environ: Mapping[st
 
 def _not_readable(stack: Stack, secret: str, owner: str, error: ScalewayError) -> str:
     if error.status not in (401, 403):
-        return f"The address of {stack.name}'s logs could not be read: {error}"
+        return f"The URL of the logs of {stack.name} could not be read: {error}"
     problem = "is not valid" if error.status == 401 else f"is not allowed to read the secret {secret}"
     return (
         f"The logs of {stack.name} could not be read: the API key {problem} ({error.status}). To continue, "
@@ -102,7 +102,7 @@ def _not_readable(stack: Stack, secret: str, owner: str, error: ScalewayError) -
 
 def _suitable_key(environment: str) -> str:
     return (
-        f"set SCW_SECRET_KEY to a key of {naming.logs_application(environment)}, of "
+        f"set SCW_ACCESS_KEY and SCW_SECRET_KEY to a key of {naming.logs_application(environment)}, of "
         f"{naming.deploy_application(environment)} or of an owner (docs/reference/keys.md), or set {LOGS_URL} and "
         f"{LOGS_TOKEN}"
     )
@@ -123,7 +123,7 @@ def _parsed(content: bytes, source: str, remedy: str, project_id: str) -> LogsAc
 
 
 def _checked(stack: Stack, access: LogsAccess) -> LogsAccess:
-    """Raises OpsError unless the address is safe to send a token to."""
+    """Raises OpsError unless the token can safely be sent to the URL."""
     try:
         parts = urlsplit(access.url.rstrip("/"))
         is_secure = bool(parts.hostname) and parts.scheme == "https"
@@ -135,8 +135,8 @@ def _checked(stack: Stack, access: LogsAccess) -> LogsAccess:
         return replace(access, url=urlunsplit((address.scheme, address.netloc, parts.path, "", "")), is_local=True)
     if not is_secure:
         raise OpsError(
-            f"The address of {stack.name}'s logs, from {access.source}, is {access.url}; expected an address that "
-            "starts with https://.",
+            f"The URL of the logs of {stack.name}, from {access.source}, is {access.url}; expected one that starts "
+            "with https://.",
             ExitCode.ENVIRONMENT,
         )
     if not (access.token.isascii() and access.token.isprintable()):

@@ -15,7 +15,7 @@ from ops.logs.pages import PageReader
 
 POLL_SECONDS = 1.0
 LATEST_SECONDS = 30
-"""The latest that a line can arrive. Scaleway documents no limit; the crash alerts assume the same."""
+"""How late a line may arrive. Scaleway documents no limit; the crash alerts make the same assumption."""
 _OVERLAP = 2 * SECOND
 _SWEEP_INTERVAL = 10 * SECOND
 """Interval between polls that find late lines."""
@@ -27,19 +27,19 @@ class Follower:
     """Reads the lines that arrive after the lines that were printed first."""
 
     def __init__(self, reader: PageReader, floor: int, read_until: int) -> None:
-        """``floor``: lines before this time are not read. ``read_until``: when the first lines were read."""
+        """``floor``: the earliest time to read; ``read_until``: when the first lines were read. In nanoseconds."""
         self._reader = reader
         self._floor = floor
         self._polled = self._swept = read_until
         self._seen: Counter[int] = Counter()
 
     def remember(self, entries: list[Entry]) -> None:
-        """Do not read these lines again."""
+        """Do not return these lines again."""
         oldest = self._swept - LATEST_SECONDS * SECOND
         self._seen.update(_key(entry) for entry in entries if entry.time >= oldest)
 
     def poll(self, query: LogQuery, *, late: bool = False) -> Iterator[list[Entry]]:
-        """The new lines. ``late``: include late ones in any case. Raises LokiError; the next poll continues."""
+        """The new lines. ``late``: look for late ones now. Raises LokiError; the next poll continues."""
         now = self._reader.loki.now()
         sweeps = late or now - self._swept >= _SWEEP_INTERVAL
         start = self._swept - LATEST_SECONDS * SECOND if sweeps else self._polled - _OVERLAP

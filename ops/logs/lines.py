@@ -52,7 +52,7 @@ class LogLine:
 
     @property
     def text(self) -> str:
-        """The line for people, with the time in milliseconds."""
+        """The line as plain text, with the time in milliseconds."""
         moment = datetime.fromtimestamp(self.time // SECOND, UTC)
         milliseconds = self.time % SECOND // 1_000_000
         return safe(
@@ -77,7 +77,7 @@ class LogLine:
 
 
 def message_pattern(pattern: str) -> str:
-    """The pattern for the JSON object that finds ``pattern`` in the message.
+    """A pattern for Scaleway's JSON object that matches where ``pattern`` matches the message.
 
     ``^`` at the start and ``$`` at the end refer to the message, and a quote also matches an escaped quote.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 """One second in nanoseconds, the unit of all times here."""
 MAX_ENTRIES = 5_000
-"""The most entries that Scaleway returns per query. Source: Cockpit's documentation, "Query your logs"."""
+"""Maximum number of entries that Scaleway returns per query. Source: Cockpit's documentation, "Query your logs"."""
 _MAX_BYTES = 64_000_000
 """A larger response is abandoned, and the query is repeated for fewer entries."""
 _CLOCK_TOLERANCE = 2 * SECOND
@@ -177,7 +177,7 @@ class Loki:
         except (ValueError, KeyError, TypeError) as error:
             raise LokiError(
                 f"The logs could not be read: {self._access.host} did not return Loki's JSON "
-                f"({type(error).__name__}). Check the address in {self._access.source}.",
+                f"({type(error).__name__}). Check the URL in {self._access.source}.",
                 200,
                 ExitCode.FAILED,
             ) from None

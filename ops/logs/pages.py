@@ -1,8 +1,8 @@
 """Reads all lines of a time range from Loki, each exactly once.
 
-A page that is full may end within a nanosecond, whose other lines cannot be requested by time. Therefore, lines of a
-full page's last nanosecond are left to the next page, which starts with that nanosecond. A nanosecond with more lines
-than a page is divided by conditions that exclude each other, such as ``|= "a"`` and ``!= "a"``.
+A full page may end in the middle of a nanosecond, whose remaining lines cannot be requested by time. The lines of a
+full page's last nanosecond are therefore left to the next page, which starts with that nanosecond. A nanosecond with
+more lines than a page is divided by mutually exclusive filters, such as ``|= "a"`` and ``!= "a"``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PageReader:
     """Reads time ranges. Each read raises LokiError."""
 
     def __init__(self, loki: Loki, on_gap: Gap = lambda _moment, _count: None) -> None:
-        """``on_gap`` is called if lines of a nanosecond cannot be told apart, so that some may be missing."""
+        """``on_gap`` is called if lines of a nanosecond are indistinguishable, so that some may be missing."""
         self.loki = loki
         self._on_gap = on_gap
         self._limit = _FIRST_PAGE
@@ -101,7 +101,7 @@ class PageReader:
 
 
 def _divided(query: LogQuery, page: Sequence[Entry]) -> tuple[LogQuery, LogQuery] | None:
-    """Two queries that together select the same lines as ``query``, and none twice. None if the lines are the same."""
+    """Two queries that together select the same lines as ``query``, and none twice. None if the lines are identical."""
     first = page[0]
     for entry in page:
         for label, value in entry.labels.items():

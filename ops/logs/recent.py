@@ -20,7 +20,7 @@ _SPAN = 3_600 * SECOND
 def recent_messages(
     stack: Stack, settings: EnvironmentSettings, environ: Mapping[str, str], container_id: str, count: int
 ) -> list[str]:
-    """The last messages of a container within an hour, oldest first. Raises OpsError."""
+    """A container's last messages within the last hour, oldest first. Raises OpsError."""
     query = LogQuery.of("serverless_container", (container_id,))
     with Loki(logs_access(stack, settings, environ)) as loki:
         now = loki.now()

@@ -26,11 +26,11 @@ _TOLERANCE = timedelta(minutes=1)
 
 
 class LogSource(Protocol):
-    """Something that has logs."""
+    """A source of logs."""
 
     @property
     def missing(self) -> str:
-        """The message if there is nothing to read logs of."""
+        """The message if nothing has written logs."""
         ...
 
     def query(self, filters: Sequence[str], since: datetime | None, /) -> LogQuery | None:
@@ -38,13 +38,13 @@ class LogSource(Protocol):
         ...
 
     def accepts(self, line: LogLine, /) -> bool:
-        """Whether a line that the query selected was written by the wanted instance."""
+        """Whether a line that the query selected was written by the requested instance."""
         ...
 
 
 @dataclass(frozen=True)
 class ContainerLogs:
-    """The logs of a container: of all its instances, or of one."""
+    """The logs of all of a container's instances, or of one."""
 
     client: Client
     stack: str
@@ -75,7 +75,7 @@ class ContainerLogs:
 
 @dataclass(frozen=True)
 class JobLogs:
-    """The logs of a job's runs: of those in progress since some time, of the last one, or of one."""
+    """The logs of a job's runs: those in progress since a given time, the last one, or a specific one."""
 
     jobs: Jobs
     job: str
@@ -86,7 +86,8 @@ class JobLogs:
     @property
     def missing(self) -> str:
         which = f"no run {safe(self.run)}" if self.run else "not run yet, or not since then"
-        return f"The job {self.job} has {which}. To list its runs: scripts/snu job runs {self.job}"
+        command = f"scripts/snu job runs {self.job} --stack {self.jobs.stack}"
+        return f"The job {self.job} has {which}. To list its runs: {command}"
 
     def query(self, filters: Sequence[str], since: datetime | None, /) -> LogQuery | None:
         """Without ``since``, the query selects the last run only. Raises OpsError if there are too many runs."""

@@ -1,1 +1,1 @@
-"""Replaces keys and passphrases that are in use. Each rotation can be interrupted anywhere, and is then continued."""
+"""Replaces keys and passphrases that are in use. Each rotation can be interrupted at any point and resumed."""

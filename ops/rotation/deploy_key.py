@@ -1,8 +1,8 @@
 """Replaces the API keys of an application that people and workflows use.
 
-The description of the new key records how far a rotation has come, so that an interrupted one can be continued: the
-secret half of a key that was not stored everywhere is lost, and another key is created; a key that was stored
-everywhere is kept, and only the former keys are deleted.
+The description of the new key records the progress of a rotation, so that an interrupted one can be resumed: if the key
+was not stored everywhere, its secret key is lost and another one is created; otherwise, it is kept and only the former
+keys are deleted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ops.scaleway.profile import Profile
 from ops.state.backend_document import KeyPair
 
 STORING = "Made by a key rotation: not stored everywhere yet"
-"""The description of a key whose secret half may be lost."""
+"""The description of a key whose secret key may be lost."""
 STORED = "Made by a key rotation: stored, and replaces the other keys"
 """The description of a key that is in use, while the former keys still exist."""
 _ATTEMPTS = 30
@@ -89,9 +89,11 @@ class KeyFiles:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OpsError(f"{self.folder} cannot be created: {error.strerror}", ExitCode.USAGE) from None
+            raise OpsError(
+                f"{self.folder} cannot be created: {error.strerror}. Nothing was changed.", ExitCode.USAGE
+            ) from None
         if not os.access(self.folder, os.W_OK):
-            raise OpsError(f"{self.folder} cannot be written. Nothing was changed.", ExitCode.USAGE)
+            raise OpsError(f"{self.folder} is not writable. Nothing was changed.", ExitCode.USAGE)
 
     def store(self, key: KeyPair) -> None:
         for half, value in (("access-key", key.access_key), ("secret-key", key.secret_key)):
@@ -125,7 +127,7 @@ class DeployKeyRotation:
     """Whether former keys are kept."""
 
     def former(self) -> list[Object]:
-        """The keys that the rotation would delete, after it was interrupted or before it starts."""
+        """The keys that the rotation would delete if it ran now."""
         existing = self.keys.keys_of(self.application)
         current = self._current(existing)
         return [key for access_key, key in existing.items() if access_key != current and not self.keeps_former]
@@ -137,12 +139,12 @@ class DeployKeyRotation:
         """
         existing = self.keys.keys_of(self.application)
         if self.keeps_former:
-            # Otherwise, a later rotation would take this key for the one that replaces all others.
+            # Otherwise, a later rotation would mistake this key for the one that replaces all others.
             for access_key in filter(None, [self._stored(existing)]):
                 self.keys.describe(access_key, naming.HANDED_OUT_KEY)
         current = self._current(existing)
         if current:
-            self.say(f"key {current}", "was stored by an interrupted rotation, which continues")
+            self.say(f"key {current}", "stored by an interrupted rotation, which is being resumed")
         else:
             for place in self.places:
                 place.check()

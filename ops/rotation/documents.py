@@ -38,8 +38,8 @@ class SecretDocuments:
     def write(self, passphrase: SecretStr, next_passphrase: SecretStr) -> None:
         """Set both passphrases in each document that does not have them.
 
-        The document with write access, which decides whether a rotation is in progress, is the first to be written at
-        the beginning and the last at the end.
+        The document with write access, which decides whether a rotation is in progress, is written first at the
+        beginning of a rotation and last at its end.
         """
         documents = list(self._existing())
         for secret, document in documents if next_passphrase.get_secret_value() else reversed(documents):

@@ -1,8 +1,8 @@
 """Replaces the passphrase of a backend, and encrypts all states in it again.
 
 The new passphrase is first added to the backend document as ``nextPassphrase``. Each state and stack file shows by its
-salt which of the two passphrases it uses, so an interrupted rotation is continued with the same new passphrase. Until
-it is finished, other commands refuse to use the backend.
+salt which of the two passphrases it uses, so an interrupted rotation is resumed with the same new passphrase. Until it
+is complete, other commands refuse to use the backend.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class PassphraseRotation:
             old = document.passphrase.get_secret_value()
             new = document.next_passphrase.get_secret_value()
             if new:
-                self.say("passphrase", "continuing an interrupted rotation")
+                self.say("passphrase", "resuming an interrupted rotation")
             else:
                 new = secrets.token_urlsafe(_PASSPHRASE_BYTES)
             passphrases = _Passphrases(old, new)
@@ -92,8 +92,8 @@ class PassphraseRotation:
                 self._encrypt_file(self.project_dir / f"Pulumi.{name}.yaml", salts.get(name, ""), passphrases)
             if added := sorted({*self.stacks()} - {*names}):
                 raise OpsError(
-                    f"Meanwhile, {', '.join(added)} was created with the former passphrase. Run the same command "
-                    "again.",
+                    f"States were created with the former passphrase in the meantime: {', '.join(added)}. Run the same "
+                    "command again.",
                     ExitCode.FAILED,
                 )
             self.documents.write(SecretStr(new), SecretStr(""))
@@ -161,7 +161,7 @@ class PassphraseRotation:
         one = fingerprint_of(before, Secrets({PASSPHRASE: passphrases.old}))
         other = fingerprint_of(after, Secrets({PASSPHRASE: passphrases.new}))
         if one.digest != other.digest:
-            raise OpsError(f"The state of {name} would change; it was not written.", ExitCode.FAILED)
+            raise OpsError(f"The decrypted state of {name} would change, so it was not written.", ExitCode.FAILED)
 
     def _encrypt_file(self, path: Path, salt: str, passphrases: _Passphrases) -> None:
         """Replace the salt and every secure value in a stack's file, and nothing else in it."""
@@ -204,8 +204,8 @@ class _Passphrases:
                 break
             else:
                 raise OpsError(
-                    f"{subject} is encrypted with another passphrase than the one in the backend document. Nothing "
-                    "else was changed. See docs/how-to/rotate.md#passphrases.",
+                    f"{subject} is not encrypted with a passphrase in the backend document. Nothing else was changed. "
+                    "See docs/how-to/rotate.md#passphrases.",
                     ExitCode.ENVIRONMENT,
                 )
         return self._former.get(salt) or self._current[salt]

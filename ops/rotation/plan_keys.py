@@ -103,8 +103,8 @@ class PlanKeyRotation:
             self._next(secret).replace(self._final(secret))
         self.say(
             self.stack.file.name,
-            f"without the former keys {', '.join(removed) or '(already removed)'}, which remain valid until the file "
-            "is committed and merged",
+            f"former keys removed: {', '.join(removed) or 'none left'}. They remain valid until the file is committed "
+            "and merged",
         )
 
     @property

@@ -1,4 +1,4 @@
-"""A change to a secret document: which keys differ, and whether the apps can take the result."""
+"""A change to a secret document: which keys differ, and whether the apps can use the result."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class KeyChanges:
 
 @dataclass(frozen=True)
 class Change:
-    """A new document beside the one it replaces."""
+    """A new document compared with the one that it replaces."""
 
     keys: KeyChanges
     new: Mapping[str, Any] = field(repr=False)
@@ -65,7 +65,7 @@ class Change:
     unused: list[str]
     """Added keys that no app or job uses."""
     similar: dict[str, str]
-    """For some of these, a key that apps use and that the document lacks."""
+    """For some of the unused keys, a similar key that apps use and the document lacks."""
 
     @classmethod
     def of(cls, settings: EnvironmentSettings, old: Mapping[str, Any], new: Mapping[str, Any]) -> Change:
@@ -123,7 +123,7 @@ def _text_problem(key: str, value: Any) -> str:
         f"{key}{value}".encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
         return "not valid Unicode"
-    return "contains a NUL character, which variables cannot" if "\0" in value else ""
+    return "contains a NUL character, which a variable cannot contain" if "\0" in value else ""
 
 
 def used_keys(required: Mapping[str, MergedVariables]) -> dict[str, list[tuple[str, str]]]:

@@ -19,7 +19,7 @@ from pulumi_state.store import Store, StoreError
 
 
 def warn_of_missing_keys(stack: Stack, environ: Mapping[str, str], store: Store | None = None) -> None:
-    """Warn on standard error about keys that apps or jobs take and cannot get, and if that is unknown.
+    """Warn on standard error about keys that apps or jobs need and the document lacks, or if this cannot be checked.
 
     Does nothing for a foundation. ``store``: the store with the stack's state, if it is open already.
     """
@@ -55,11 +55,13 @@ def _warning(stack: Stack, environ: Mapping[str, str], store: Store | None) -> s
             found = problems(documents.latest_values(), variables_by_consumer(documents.settings))
             name = documents.name
     except (OpsError, StoreError) as error:
-        return f"{stack.name}: unknown whether the secret document has the keys that the apps take.\n{error}"
+        return (
+            f"{stack.name}: could not check whether the secret document has the keys that apps and jobs need.\n{error}"
+        )
     if not found:
         return ""
     keys = {each.key for each in found}
-    lines = [f"{stack.name}: {name} lacks {counted(len(keys), 'key')} that apps or jobs take:"]
+    lines = [f"{stack.name}: {name} lacks {counted(len(keys), 'key')} that apps or jobs need:"]
     return "\n".join(lines + invalid_lines(stack.name, found))
 
 

@@ -1,4 +1,4 @@
-"""Lets the user edit a secret in an editor, in a file that only the user can read and that is deleted afterwards."""
+"""Opens a secret in the user's editor, in a private file that is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class EditedFile:
     @classmethod
     @contextmanager
     def created(cls, name: str, content: bytes, environ: Mapping[str, str]) -> Iterator[Self]:
-        """Create the file, and delete it with everything beside it at the end of the block."""
+        """Create the file. It is deleted at the end of the block, with everything else in its directory."""
         with tempfile.TemporaryDirectory(prefix="snu-", dir=_directory(environ)) as directory:
             path = Path(directory) / name
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -47,15 +47,15 @@ class EditedFile:
     def edit(self) -> bytes:
         """Open the editor, wait until it exits, and return the file's content.
 
-        Ctrl-C belongs to the editor. Any other signal that ends this command also ends the editor. Raises OpsError if
-        the editor does not start or does not exit with status 0, or if the file is gone.
+        Ctrl-C is left to the editor; any other signal that ends this command also ends the editor. Raises OpsError if
+        the editor cannot be started or does not exit with status 0, or if the file is gone.
         """
         try:
             process = subprocess.Popen([*self._command, str(self._path)], env=self._environ)
         except OSError as error:
             raise OpsError(
-                f"The editor {self._command[0]} does not start: {error.strerror}. Nothing was changed. Set VISUAL or "
-                "EDITOR to an installed editor.",
+                f"The editor {self._command[0]} could not be started: {error.strerror}. Nothing was changed. Set "
+                "VISUAL or EDITOR to an installed editor.",
                 ExitCode.ENVIRONMENT,
             ) from None
         former = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -65,16 +65,16 @@ class EditedFile:
             _end(process)
             signal.signal(signal.SIGINT, former)
         if status:
-            how = f"exited with status {status}" if status > 0 else f"was ended by {signal.Signals(-status).name}"
+            how = f"exited with status {status}" if status > 0 else f"was terminated by {signal.Signals(-status).name}"
             raise OpsError(f"The editor {self._command[0]} {how}. Nothing was changed.", ExitCode.CANCELLED)
         try:
             return self._path.read_bytes()
         except OSError:
-            raise OpsError("The edited file is gone. Nothing was changed.", ExitCode.CANCELLED) from None
+            raise OpsError("The edited file no longer exists. Nothing was changed.", ExitCode.CANCELLED) from None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the editor if this command ends before it."""
+    """Terminate the editor if it is still running."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -91,7 +91,7 @@ def _command(environ: Mapping[str, str]) -> list[str]:
     except ValueError:
         words = []
     if not words:
-        raise OpsError("VISUAL or EDITOR is not a command. Nothing was changed.", ExitCode.ENVIRONMENT)
+        raise OpsError("VISUAL or EDITOR is not a valid command. Nothing was changed.", ExitCode.ENVIRONMENT)
     # `vi` and `editor` are often links to Vim.
     program = Path(shutil.which(words[0], path=environ.get("PATH")) or words[0]).resolve().name
     return [words[0], *(_QUIET_VIM if program.startswith(("vim", "nvim")) else ()), *words[1:]]

@@ -92,7 +92,7 @@ def _value(text: str, begin: int, end: int, line: int) -> tuple[str, int]:
     quoted = _QUOTED[quote].match(text, begin)
     rest = _REST.match(text, quoted.end()) if quoted else None
     if quoted is None or rest is None:
-        raise FormatError(f"line {line}: a {quote} is missing, or text follows it")
+        raise FormatError(f"line {line}: the closing {quote} is missing or followed by text")
     value = quoted[1]
     if quote == '"':
         value = _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), value)

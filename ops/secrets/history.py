@@ -26,7 +26,7 @@ class Revision:
     """Whether its content can be read and is a JSON object."""
     is_enabled: bool
     changes: KeyChanges | None
-    """The keys that differ from the previous readable version; None if it is unknown."""
+    """The keys that differ from the previous readable version; None if unknown."""
 
     @property
     def purpose(self) -> str:
@@ -41,7 +41,7 @@ class KeyAge:
     revision: int
     changed: datetime
     or_earlier: bool
-    """Whether an older version that was not read may have changed it instead."""
+    """Whether it may have last changed in an older version, which was not read."""
 
 
 class History:

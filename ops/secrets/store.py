@@ -2,7 +2,7 @@
 
 Secret Manager has no conditional write, but it numbers versions in the order in which it creates them. A writer checks
 that no version has been created since it read the document, creates its own, and lists the versions again: if another
-one was created in between, the earlier one counts, and the later writer disables its own version. Until then, for the
+one was created in between, the earlier one wins, and the later writer disables its own version. Until then, for the
 duration of two requests, its version is the latest.
 """
 
@@ -77,7 +77,7 @@ class DocumentStore:
     def opened(
         cls, stack: Stack, environ: Mapping[str, str], store: Store | None = None, *, or_copied: bool = False
     ) -> Iterator[Self]:
-        """Find a stack's document.
+        """Open a stack's document.
 
         ``store``: the store with the stack's state, if it is open already; ``or_copied``: for a preview environment
         without a document, use the one that its first deployment copies. Raises OpsError if the stack is a foundation
@@ -134,9 +134,9 @@ class DocumentStore:
     def write(self, base: Document, content: bytes, purpose: str) -> int:
         """Create a version, provided that none has been created since ``base`` was read; returns its revision.
 
-        ``purpose`` is stored in the version's description, which everyone who may list the secret can read. Signals
-        wait until the version has been checked; a second Ctrl-C does not. Raises ConflictError if another version was
-        created.
+        ``purpose`` is stored in the version's description, which is visible to anyone who can list the secret's
+        versions. Signals are deferred until the version has been checked, except a second Ctrl-C. Raises
+        ConflictError if another version was created.
         """
         self._require_unchanged(base)
         description = f"{purpose} by {who_runs(process_environment())} ({secrets.token_hex(4)})"
@@ -144,7 +144,7 @@ class DocumentStore:
         try:
             with handle_signals(lambda: signals.append(True), raise_keyboard_interrupt):
                 revision = self._create(content, description)
-                with self._noted(f"Revision {revision} was written, but it is unknown whether another one was, too."):
+                with self._noted(f"Revision {revision} was written, but not checked for concurrent changes."):
                     versions = self.versions()
                 self._check(base, revision, description, versions)
         except ConflictError as conflict:
@@ -204,7 +204,7 @@ class DocumentStore:
                 f"disabled: {error} Disable it in Scaleway's console.",
             )
             raise OpsError(str(conflict), conflict.code) from None
-        raise self._conflict(other, event, f"Your revision {own[0]} was disabled again.")
+        raise self._conflict(other, event, f"Your revision {own[0]} was disabled.")
 
     def _conflict(self, other: SecretVersion, event: str, result: str) -> ConflictError:
         described = f" ({other.description})" if other.description else ""

@@ -1,4 +1,4 @@
-"""What the actions of a setup need, and the actions themselves."""
+"""The actions of a setup, and their context."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.stacks import Stack, find_stack
 
 @dataclass(frozen=True)
 class Action:
-    """Something that fixes a problem. It can be repeated."""
+    """An idempotent action that fixes a problem."""
 
     text: str
     """What it does, in the imperative."""

@@ -25,11 +25,11 @@ _ACTIONS: Mapping[str, Actions] = {
     "GitHub environment rules": github.configure_environments,
     "branch rules": github.create_rulesets,
 }
-"""By the check's subject; the other checks find only what a person must do."""
+"""By the check's subject; the other checks find only problems that must be fixed manually."""
 
 
 class Outcome(StrEnum):
-    """What became of an action."""
+    """The outcome of an action."""
 
     PLANNED = "planned"
     DONE = "done"
@@ -56,7 +56,7 @@ class StepResult:
 
 @dataclass
 class Setup:
-    """A run of all steps. Before the first action, they share what the checks have read."""
+    """A run of all steps. Until the first action, they share what the checks have read."""
 
     context: SetupContext
     applies: bool
@@ -64,7 +64,7 @@ class Setup:
     """Asks for confirmation. Raises OpsError with the code CANCELLED if the answer is no."""
 
     def run(self) -> Iterator[StepResult]:
-        """Perform the steps in order. Raises OpsError if there is nobody to ask."""
+        """Perform the steps in order. Raises OpsError if confirmation is required without a terminal."""
         subject = self.context.subject()
         for check in CHECKS:
             step = StepResult(check.run(subject))
@@ -77,7 +77,7 @@ class Setup:
             yield step
 
     def _act(self, step: StepResult, subject: DoctorContext) -> list[TakenAction]:
-        """Take the step's actions, except those that it has taken already. An action can make others possible."""
+        """Take the step's actions, except those already taken. An action can make others possible."""
         actions = _ACTIONS.get(step.result.check.subject)
         if actions is None:
             return []

@@ -120,7 +120,7 @@ def test_a_release_command_runs_once_for_each_version(lab: Lab, engine: str) -> 
     up = lab.project.snu("up", "local", "--engine", engine, "--yes")
     assert up.returncode == ExitCode.OK, up.stdout + up.stderr
     previewed, _, updated = up.stdout.partition("Updating local")
-    assert "runs release command of api: npm run migrate" in previewed
+    assert "would run the release command of api: npm run migrate" in previewed
     assert "the release command of api has succeeded" in updated
     (run,) = runs(lab)
     assert run["environment_variables"]["SNU_RELEASE"] == first
@@ -183,6 +183,6 @@ def test_a_run_goes_on_after_a_cancelled_update_and_the_next_one_waits_for_it(la
     assert second not in served(lab)
     lab.project.snu("unlock", "local", "--yes")
     up = lab.up_ok("local", "--engine", engine)
-    assert f"waits for release command of api (run {runs(lab)[0]['id']})" in up.stdout
+    assert f"waiting for the release command of api (run {runs(lab)[0]['id']})" in up.stdout
     assert len(runs(lab)) == 2
     assert served(lab) == {second}

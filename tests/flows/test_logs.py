@@ -110,7 +110,7 @@ def test_other_keys_are_refused_with_a_remedy(lab: Lab, key: Any, message: str) 
         ended = lab.project.snu("logs", "api")
     assert ended.returncode == ExitCode.ENVIRONMENT
     assert message in ended.stderr
-    assert "set SCW_SECRET_KEY to a key of snu-logs-local" in ended.stderr
+    assert "set SCW_ACCESS_KEY and SCW_SECRET_KEY to a key of snu-logs-local" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -212,7 +212,8 @@ def test_the_run_goes_on_after_ctrl_c_and_is_stopped_by_another_command(lab: Lab
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == ExitCode.CANCELLED
-    assert f"The run goes on. Its log: scripts/snu logs crash-alerts --stack local --instance {run[:8]}" in errors
+    command = f"scripts/snu logs crash-alerts --stack local --instance {run[:8]}"
+    assert f"The run continues. To follow its log: {command}" in errors
     stop = re.search(r"scripts/snu (job stop .*)", errors)
     assert stop
     assert lab.ask("GET", f"{JOB_RUNS}/{run}")["state"] == "queued"
@@ -226,7 +227,7 @@ def test_the_run_goes_on_after_ctrl_c_and_is_stopped_by_another_command(lab: Lab
 def test_the_exit_code_of_waiting(lab: Lab) -> None:
     late = lab.project.snu("job", "run", "crash-alerts", "--wait", "--timeout", "1s")
     assert late.returncode == ExitCode.JOB_UNFINISHED
-    assert "error: crash-alerts has not ended after 1s. The run goes on." in late.stderr
+    assert "error: crash-alerts has not ended after 1s. The run continues." in late.stderr
     with running(lab, "job", "run", "crash-alerts", "--wait") as (process, output):
         started = RUN.match(output.readline())
         assert started
@@ -244,8 +245,8 @@ def test_the_exit_code_of_waiting(lab: Lab) -> None:
         (("run", "crash-alerts", "--env", "SURELY_NOT_SET"), "SURELY_NOT_SET: the variable is not set in this shell"),
         (("run", "crash-alerts", "--env", "=x"), "the variable has no name"),
         (("run", "crash-alerts", "--timeout", "5m"), "--timeout requires --wait. Nothing was started."),
-        (("stop", "crash-alerts", "zzz"), "has no runs whose id starts with zzz; expected one. Nothing was stopped."),
-        (("list", "--stack", "foundation-local"), "is a foundation, which has no apps and no jobs"),
+        (("stop", "crash-alerts", "zzz"), "has no runs whose ids start with zzz; expected one. Nothing was stopped."),
+        (("list", "--stack", "foundation-local"), "is a foundation, which has no apps or jobs"),
     ],
 )
 def test_bad_input(lab: Lab, arguments: tuple[str, ...], message: str) -> None:

@@ -478,12 +478,12 @@ def test_a_promotion_first_says_which_keys_the_target_lacks(stages: Stages) -> N
         ]
         stages.lab.write_secret(found["id"], json.dumps(document).encode())
     promoted = stages.ok("promote", "ci", "stage")
-    assert "warning: stage: snu-stage lacks 1 key that apps or jobs take:" in promoted.stderr
+    assert "warning: stage: snu-stage lacks 1 key that apps or jobs need:" in promoted.stderr
     assert "NEW: missing (used by app api)" in promoted.stderr
     assert "Set each key with `scripts/snu secrets set stage KEY`." in promoted.stderr
 
     compared = stages.ok("secrets", "compare", "ci", "stage")
-    assert "Only in ci:\n  NEW  missing in stage, where app api takes it\n  ONLY_CI\n" in compared.stdout
+    assert "Only in ci:\n  NEW  missing in stage, where it is used by app api\n  ONLY_CI\n" in compared.stdout
     assert "Secret variables with the same value in ci and stage:\n  SHARED\n" in compared.stdout
     listed = json.loads(stages.ok("secrets", "compare", "stage", "ci", "--json").stdout)
     assert listed == {

@@ -1,4 +1,4 @@
-"""Rotations on the local Scaleway: what used the former key, login or passphrase goes on with the new one."""
+"""Rotations on the local Scaleway: what used the former key, login or passphrase works with the new one."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_passphrase_rotation_that_is_killed(lab: Lab) -> None:
     assert "continue it: scripts/snu rotate passphrase local" in refused.stderr
     continued = snu(lab, "rotate", "passphrase", ENVIRONMENT, "--yes")
     assert continued.returncode == ExitCode.OK, continued.stdout + continued.stderr
-    assert "continuing an interrupted rotation" in continued.stdout
+    assert "resuming an interrupted rotation" in continued.stdout
     assert "state of local: is already encrypted with the new passphrase" in continued.stdout
     assert not former.items() & passphrases(lab).items()
     assert len({*passphrases(lab).values()}) == 1

@@ -237,7 +237,7 @@ def test_following_continues_through_a_deployment_and_an_outage(
         command._follow(Follower(PageReader(loki), T, T), source, QUERY, [], command.LinePrinter())
     said = capsys.readouterr()
     assert [line.rpartition(" - - ")[2] for line in said.out.splitlines()] == ["old instance", "new instance"]
-    assert said.err == "warning: Loki returned 429. Retrying; no line is skipped.\n"
+    assert said.err == "warning: Loki returned 429. Retrying; no lines will be skipped.\n"
     assert waits == [1, 1, 1, 7, 4, 1, 1, 1, 1]
 
 
@@ -295,10 +295,10 @@ def test_temporary_errors_are_retried(slept: list[float]) -> None:
     ("answer", "message", "code"),
     [
         (httpx.Response(401), "the token in the secret s is not valid (401). Do something.", ExitCode.ENVIRONMENT),
-        (httpx.Response(403), "may be of another project (403). Do something.", ExitCode.ENVIRONMENT),
+        (httpx.Response(403), "may belong to another project (403). Do something.", ExitCode.ENVIRONMENT),
         (httpx.Response(400, text="parse error\n"), "Loki returned 400: parse error", ExitCode.USAGE),
         (httpx.Response(200, text="<html>"), "logs.test did not return Loki's JSON", ExitCode.FAILED),
-        (httpx.Response(200, json={"data": {}}), "Check the address in the secret s", ExitCode.FAILED),
+        (httpx.Response(200, json={"data": {}}), "Check the URL in the secret s", ExitCode.FAILED),
         (httpx.Response(404, text="none"), "Loki returned 404: none", ExitCode.FAILED),
     ],
 )

@@ -63,8 +63,8 @@ def test_dotenv_allows_comments_quotes_and_several_lines() -> None:
     [
         (f"A=1\n{VALUE}", "line 2: expected KEY=VALUE"),
         (f"A=1\nA={VALUE}", "line 2: A is listed twice"),
-        (f'\nA="{VALUE}', 'line 2: a " is missing, or text follows it'),
-        (f"A='{VALUE}' {VALUE}", "line 1: a ' is missing, or text follows it"),
+        (f'\nA="{VALUE}', 'line 2: the closing " is missing or followed by text'),
+        (f"A='{VALUE}' {VALUE}", "line 1: the closing ' is missing or followed by text"),
         ("# nothing", "no keys"),
         ("{", "line 1, column 2: Expecting property name enclosed in double quotes"),
         (f'{{"A": "{VALUE}", "A": "b"}}', "A is listed twice"),
@@ -246,7 +246,7 @@ def test_nothing_is_written_over_a_newer_version(cloud: Cloud) -> None:
 
 def test_of_two_versions_at_the_same_time_the_earlier_one_counts(cloud: Cloud) -> None:
     cloud.before_write.append(lambda: cloud.add(A="theirs"))
-    assert "Your revision 3 was disabled again" in refused(cloud)
+    assert "Your revision 3 was disabled." in refused(cloud)
     assert cloud.latest == {"A": "theirs"}
     cloud.before_write.clear()
     assert write(cloud) == 4
@@ -282,7 +282,7 @@ def test_a_lost_response_to_a_write_that_was_executed_is_no_failure(cloud: Cloud
 
 @pytest.mark.parametrize(
     ("lost", "message"),
-    [(0, "It is unknown whether the new version was written."), (None, "Revision 2 was written, but it is unknown")],
+    [(0, "It is unknown whether the new version was written."), (None, "Revision 2 was written, but not checked")],
 )
 def test_what_is_unknown_after_a_write_is_said(cloud: Cloud, lost: int | None, message: str) -> None:
     base, cloud.lost = cloud.store.read(), lost
@@ -355,7 +355,11 @@ def test_the_file_is_private_and_gone_afterwards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("exit 3", "exited with status 3"), ("kill -9 $$", "was ended by SIGKILL"), ('rm "$2"', "edited file is gone")],
+    [
+        ("exit 3", "exited with status 3"),
+        ("kill -9 $$", "was terminated by SIGKILL"),
+        ('rm "$2"', "edited file no longer exists"),
+    ],
 )
 def test_an_editor_that_fails_changes_nothing(tmp_path: Path, text: str, message: str) -> None:
     with EditedFile.created("doc.json", b"old", script(tmp_path, text)) as file, pytest.raises(OpsError) as error:

@@ -88,7 +88,7 @@ def test_without_a_runtime_there_are_added_lines_and_the_status_says_why(project
     )
     ended = project.snu("logs", "api", **access(api))
     assert (ended.returncode, ended.stdout) == (ExitCode.OK, "")
-    assert ended.stderr == "There are no lines.\n"
+    assert ended.stderr == "No lines found.\n"
     api("POST", f"/_local/containers/{container['id']}/logs", {"lines": [{"text": "as if it ran"}]})
     assert project.snu("logs", "api", **access(api)).stdout.endswith("added stderr as if it ran\n")
 

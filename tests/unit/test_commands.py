@@ -124,8 +124,8 @@ def test_a_command_runs_with_the_version_before_the_container_changes(
     deploy(running)
     assert [each["environment_variables"] for each in scaleway.runs] == [{"SNU_RELEASE": DIGEST}]
     assert said == [
-        "runs release command of api (run run-0), which goes on if the update is cancelled. To show its log: logs "
-        "run-0",
+        "running the release command of api (run run-0), which continues if the update is cancelled. To show its log: "
+        "logs run-0",
         "the release command of api has succeeded (run run-0)",
     ]
 
@@ -138,7 +138,7 @@ def test_a_change_of_something_else_asks_nothing(scaleway: Scaleway) -> None:
 def test_a_preview_only_announces_it(scaleway: Scaleway, said: list[str]) -> None:
     deploy(OLD, preview=True)
     assert scaleway.asked == []
-    assert said == ["runs release command of api: npm run migrate"]
+    assert said == ["would run the release command of api: npm run migrate"]
 
 
 def test_a_version_that_has_succeeded_is_skipped(scaleway: Scaleway, said: list[str]) -> None:
@@ -153,7 +153,7 @@ def test_a_run_in_progress_is_waited_for(scaleway: Scaleway, said: list[str], st
     scaleway.runs = [former(state), former("failed")]
     deploy(OLD)
     assert scaleway.started == 0
-    assert said[0].startswith(f"waits for release command of api (run former-{state})")
+    assert said[0].startswith(f"waiting for the release command of api (run former-{state})")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_run_that_never_ends_is_given_up(scaleway: Scaleway, monkeypatch: pyte
     [
         ("/job-runs?", 403, "cannot run the release command of api: no. The container was not changed. Store the key."),
         ("/job-runs?", 500, "cannot run the release command of api: no. The container was not changed."),
-        ("/job-definitions/", 0, "no. It may have been started anyway; the next update looks for the run"),
+        ("/job-definitions/", 0, "no. The run may have started anyway; the next update looks for it"),
         ("/job-definitions/", 429, "cannot run the release command of api: no. The container was not changed."),
         ("/job-runs/run-0", 404, "cannot run the release command of api: no. The container was not changed."),
     ],
@@ -249,7 +249,7 @@ def test_plain_mocks_register_no_hooks(scaleway: Scaleway) -> None:
 
 
 def test_no_answer_is_an_error_without_the_key() -> None:
-    with pytest.raises(commands._ApiError, match=r"Scaleway did not answer: .*refused") as raised:
+    with pytest.raises(commands._ApiError, match=r"Scaleway did not respond: .*refused") as raised:
         commands._Jobs("http://127.0.0.1:1", "fr-par/d", KEY)._response("/job-runs", None)
     assert raised.value.is_transient
     assert KEY not in str(raised.value)
