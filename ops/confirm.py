@@ -10,11 +10,16 @@ from ops.exit_codes import ExitCode
 from ops.report.output import clean
 from ops.stacks import Stack
 
+DECLINED = "Not confirmed; nothing was changed."
 
-def confirm(question: str) -> None:
-    """Ask a yes-or-no question. Raises OpsError if the answer is not yes, or there is no terminal."""
+
+def confirm(question: str, declined: str = DECLINED) -> None:
+    """Ask a yes-or-no question. Raises OpsError if the answer is not yes, or there is no terminal.
+
+    ``declined`` is the error for any other answer, for commands that have already changed something.
+    """
     if _answer(f"{question} [y/N] ").lower() not in ("y", "yes"):
-        raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
+        raise OpsError(declined, ExitCode.CANCELLED)
 
 
 def confirm_by_name(stack: Stack) -> None:
@@ -28,7 +33,7 @@ def confirm_by_name(stack: Stack) -> None:
 def confirm_name(question: str, name: str) -> None:
     """Ask the user to type ``name``. Raises OpsError if the answer differs or there is no terminal."""
     if _answer(question) != name:
-        raise OpsError("Not confirmed; nothing was changed.", ExitCode.CANCELLED)
+        raise OpsError(DECLINED, ExitCode.CANCELLED)
 
 
 def require_terminal() -> None:

@@ -118,12 +118,10 @@ def stop(cwd: Path | None, stack_name: str, job: str, run_id: str) -> ExitCode:
                 ExitCode.USAGE,
             )
         stopped = matching[0] if matching[0].has_ended else jobs.stop(matching[0].id)
-    print(f"The run {stopped.id} {'had already' if matching[0].has_ended else 'is'} {_stopping(stopped)}.")
+    had_ended = matching[0].has_ended or stopped.state in (SUCCEEDED, "failed")
+    state = {SUCCEEDED: "succeeded", "failed": "failed", "interrupted": "stopped"}.get(stopped.state, "stopping")
+    print(f"The run {stopped.id} {'had already' if had_ended else 'is'} {state}.")
     return ExitCode.OK
-
-
-def _stopping(run: JobRun) -> str:
-    return {SUCCEEDED: "succeeded", "failed": "failed", "interrupted": "stopped"}.get(run.state, "stopping")
 
 
 def _variables(given: Sequence[str]) -> dict[str, str]:

@@ -36,7 +36,7 @@ def has_display(environ: Mapping[str, str]) -> bool:
     """Whether the user can see a browser that is started here: not over SSH, in CI or without a display."""
     if environ.get("BROWSER"):
         return True
-    if "SSH_CONNECTION" in environ or "SSH_TTY" in environ or "CI" in environ:
+    if "SSH_CONNECTION" in environ or "SSH_TTY" in environ or environ.get("CI", "false") != "false":
         return False
     return sys.platform != "linux" or "DISPLAY" in environ or "WAYLAND_DISPLAY" in environ
 

@@ -249,7 +249,7 @@ def _store_plan_key(stack: Stack, github: GitHub | None, secret: str, path: Path
     else:
         print(f"Use the new {secret} where {stack.name} is planned and applied: {secret}_FILE={shlex.quote(str(path))}")
     if not yes:
-        confirm(f"Is the new {secret} stored?")
+        confirm(f"Is the new {secret} stored?", "Not confirmed. Store it, then run the same command again to continue.")
 
 
 def _is_committed(stack: Stack) -> bool:

@@ -169,8 +169,9 @@ def _summary(steps: list[StepResult], *, applies: bool) -> Line:
 
 def _exit_code(steps: list[StepResult]) -> ExitCode:
     statuses = {step.result.status for step in steps}
-    if any(action.outcome is Outcome.FAILED for step in steps for action in step.actions):
+    outcomes = {action.outcome for step in steps for action in step.actions}
+    if Outcome.FAILED in outcomes:
         return ExitCode.FAILED
-    if Status.WRONG in statuses:
+    if Status.WRONG in statuses or Outcome.PLANNED in outcomes:
         return ExitCode.NOT_READY
     return ExitCode.INCOMPLETE if Status.UNKNOWN in statuses else ExitCode.OK

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ops.confirm import confirm
+from ops.confirm import DECLINED, confirm
 from ops.engines.base import EngineError
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -50,7 +50,8 @@ def recover_locked(session: Session, *, yes: bool) -> ExitCode:
     printer.print(_intention_lines(session, locks, decisions))
     _refuse_uncertain(decisions)
     if not yes:
-        confirm(f"Recover {stack.name}?")
+        restored = "Not confirmed; apart from the restored state, nothing was changed."
+        confirm(f"Recover {stack.name}?", restored if overwritten else DECLINED)
     for lock in locks:
         unlock(session.store, lock)
     for each in decisions:

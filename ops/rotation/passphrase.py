@@ -204,8 +204,8 @@ class _Passphrases:
                 break
             else:
                 raise OpsError(
-                    f"{subject} is not encrypted with a passphrase in the backend document. Nothing else was changed. "
-                    "See docs/how-to/rotate.md#passphrases.",
+                    f"{subject} is not encrypted with a passphrase in the backend document, so the rotation "
+                    "stopped there. See docs/how-to/rotate.md#passphrases.",
                     ExitCode.ENVIRONMENT,
                 )
         return self._former.get(salt) or self._current[salt]

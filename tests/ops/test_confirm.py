@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from ops import confirm
+from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from tests.support.environment import ROOT, clean_environment
 from tests.support.forks import REAL_PYTHON
@@ -48,3 +50,11 @@ def test_what_was_typed_before_a_question_does_not_answer_it(answer: str, status
         assert process.wait(60) == status
     for descriptor in (typed, terminal, own):
         os.close(descriptor)
+
+
+def test_a_command_that_has_changed_something_does_not_claim_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirm, "_answer", lambda _question: "n")
+    with pytest.raises(OpsError, match="nothing was changed"):
+        confirm.confirm("Go on?")
+    with pytest.raises(OpsError, match=r"^It goes on later$"):
+        confirm.confirm("Go on?", "It goes on later")

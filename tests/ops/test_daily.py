@@ -119,6 +119,7 @@ def test_without_graphviz_the_other_format_is_named(monkeypatch: pytest.MonkeyPa
         ({"DISPLAY": ":0", "SSH_CONNECTION": "1"}, False),
         ({"SSH_CONNECTION": "1", "BROWSER": "w3m"}, True),
         ({"DISPLAY": ":0", "CI": "true"}, False),
+        ({"DISPLAY": ":0", "CI": "false"}, True),
     ],
 )
 def test_a_browser_is_started_only_where_it_is_seen(environ: Mapping[str, str], *, opens: bool) -> None:
