@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 
 from ops.errors import OpsError
@@ -69,6 +70,8 @@ def run() -> int:
     with handle_signals(raise_keyboard_interrupt, raise_keyboard_interrupt):
         start_program(sys.argv[1:])
         status = main()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the process while its threads finish
     gc.freeze()
     return status
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def import_rules_ahead() -> None:
     """Import the rules in a thread while the engine waits for Scaleway."""
-    threading.Thread(target=lambda: importlib.import_module("policy.rules"), name="rules", daemon=True).start()
+    threading.Thread(target=lambda: importlib.import_module("policy.rules"), name="rules").start()
 
 
 def evaluate_policies(record: OperationRecord, stack: Stack) -> PolicyResult:

@@ -130,7 +130,7 @@ def derive_ahead(passphrase: str, salt: str) -> None:
     """Start to derive a key in a thread, for the first ``Crypter.open`` with this salt."""
     with suppress(StateError):  # raised again when the crypter is opened
         raw, _ = _parts(salt)
-        threading.Thread(target=_key, args=(passphrase, raw), name="key", daemon=True).start()
+        threading.Thread(target=_key, args=(passphrase, raw), name="key").start()
 
 
 def _parts(salt: str) -> tuple[bytes, str]:

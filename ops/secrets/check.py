@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 
 from infra.secret_document import DocumentProblem, problems
 from infra.settings import variables_by_consumer
@@ -29,20 +28,14 @@ def warn_of_missing_keys(stack: Stack, environ: Mapping[str, str], store: Store 
 
 def start_warning(stack: Stack, environ: Mapping[str, str]) -> Callable[[], None]:
     """Look for missing keys in the background; the returned function waits for the result and warns."""
-    found: Future[str] = Future()
-
-    def look() -> None:
-        try:
-            found.set_result(_warning(stack, environ, None))
-        except BaseException as error:
-            found.set_exception(error)
+    executor = ThreadPoolExecutor(1)
+    found = executor.submit(_warning, stack, environ, None)
+    executor.shutdown(wait=False)
 
     def finish() -> None:
         if warning := found.result():
             warn(warning, sys.stderr)
 
-    # An interrupted command does not wait for it, as it would for a thread of an executor.
-    threading.Thread(target=look, name="missing-keys", daemon=True).start()
     return finish
 
 
