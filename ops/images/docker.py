@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -175,11 +177,13 @@ class Docker:
         """Stop all running builds and pushes."""
         with self._lock:
             self._stopped.set()
-            for process in self._running:
-                process.terminate()
-        for process in [*self._running]:
+            running = [*self._running]
+        # The whole group: older Docker CLIs, such as 20.10, wait for their plugin buildx and pass no signals on.
+        self._signal(running, signal.SIGTERM)
+        for process in running:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_SECONDS)
+        self._signal(running, signal.SIGKILL)
 
     @contextmanager
     def _started(self, command: list[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
@@ -203,6 +207,13 @@ class Docker:
                 yield process
             finally:
                 self._running.discard(process)
+
+    def _signal(self, processes: list[subprocess.Popen[str]], number: signal.Signals) -> None:
+        """Send a signal to the groups of those processes whose output has not ended."""
+        for process in processes:
+            if process in self._running:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
 
     def _failed(self, status: int, log: Path) -> str:
         if self._stopped.is_set():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +16,7 @@ from infra.images.inputs import inputs_of
 from infra.settings.images import ImageSources
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.images import docker as docker_module
 from ops.images.buildkit import buildkit_options
 from ops.images.docker import BuildError, BuildOptions, Docker
 
@@ -56,6 +59,22 @@ def test_a_failed_build_logs_all_output_and_reports_the_end(tmp_path: Path) -> N
     assert "\n1\n" not in str(failed.value)
     log = recipe(tmp_path).log.read_text().splitlines()
     assert log == [*map(str, range(1, 101)), "no space left"]
+
+
+@pytest.mark.parametrize("child", ["sleep 300", "trap '' TERM; while :; do sleep 1; done"])
+def test_stopping_ends_plugins_that_the_docker_cli_only_waits_for(
+    child: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Docker's CLI 20.10 does: it handles signals itself and waits for buildx."""
+    monkeypatch.setattr(docker_module, "_STOP_SECONDS", 0.5)
+    cli = f'trap : TERM\nsh -c "{child}" &\necho started\nwhile kill -0 $!; do wait; done\nexit 1'
+    waiting = docker(tmp_path, cli)
+    started = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        built = pool.submit(waiting.build, recipe(tmp_path), lambda _line: started.set())
+        assert started.wait(30)
+        waiting.stop()
+        assert str(built.exception(30)) == "cancelled"
 
 
 # --- BuildKit ---------------------------------------------------------------------------------------------
