@@ -14,6 +14,12 @@ from ops.images.docker import BuildKitOptions
 
 _RESERVED = ("ACTIONS_", "AWS_", "GH_", "GITHUB_", "PULUMI_", "RUNNER_", "SCW_", "SLACK_", "SNU_")
 """Prefixes of variables that no build may read: a pull request can change images.yaml and the Dockerfile."""
+_MIN_LINE = 6
+"""Shortest line of a secret with several lines to hide in output; a shorter one, such as ``}``, is no secret."""
+
+
+class _UnusableError(Exception):
+    """The reason why a secret cannot be used."""
 
 
 def buildkit_options(
@@ -33,11 +39,17 @@ def buildkit_options(
     found: dict[str, BuildKitOptions] = {}
     for name in images:
         secrets = sources.images[name].secrets
-        problems += [f"\n  {name}: {problem}" for each in secrets if (problem := _problem(each, root, environ))]
+        values: list[str] = []
+        for secret in secrets:
+            try:
+                values.append(_value(secret, root, environ))
+            except _UnusableError as error:
+                problems.append(f"\n  {name}: {secret.id}: {error}")
         if secrets or sources.cache != BuildCache():
             found[name] = BuildKitOptions(
                 secrets=[_argument(each, root) for each in secrets],
                 variables={each.env: environ.get(each.env, "") for each in secrets if each.env},
+                hidden=_hidden(values),
                 cache_from=f"{sources.cache.read}:{name}" if sources.cache.read else "",
                 cache_to=f"{sources.cache.write}:{name}" if sources.cache.write and writes_cache else "",
             )
@@ -57,18 +69,34 @@ def _argument(secret: BuildSecret, root: Path) -> str:
     return line.getvalue()
 
 
-def _problem(secret: BuildSecret, root: Path, environ: Mapping[str, str]) -> str:
-    """Why a secret cannot be used; empty if it can."""
+def _value(secret: BuildSecret, root: Path, environ: Mapping[str, str]) -> str:
+    """The secret itself. Raises _UnusableError."""
     if secret.env:
         if secret.env.startswith(_RESERVED):
-            return (
-                f"{secret.id}: the variable {secret.env} may contain a deployment's credentials; use another variable"
+            raise _UnusableError(
+                f"the variable {secret.env} may contain a deployment's credentials; use another variable"
             )
-        return "" if environ.get(secret.env) else f"{secret.id}: the variable {secret.env} is not set"
+        if not environ.get(secret.env):
+            raise _UnusableError(f"the variable {secret.env} is not set")
+        return environ[secret.env]
     path = _path(secret, root)
     if not path.is_relative_to(root.resolve()) or path.is_relative_to(root.resolve() / ".git"):
-        return f"{secret.id}: the file {secret.file} is outside the repository, or in .git"
-    return "" if path.is_file() else f"{secret.id}: the file {secret.file} does not exist"
+        raise _UnusableError(f"the file {secret.file} is outside the repository, or in .git")
+    if not path.is_file():
+        raise _UnusableError(f"the file {secret.file} does not exist")
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise _UnusableError(f"the file {secret.file} cannot be read: {error.strerror}") from None
+
+
+def _hidden(values: list[str]) -> list[str]:
+    """What the output of a build must not contain. Output is read by line, so lines of secrets are listed as well."""
+    found: set[str] = set()
+    for value in values:
+        lines = [line.strip() for line in value.splitlines() if line.strip()]
+        found.update(line for line in lines if len(lines) == 1 or len(line) >= _MIN_LINE)
+    return sorted(found, key=len, reverse=True)
 
 
 def _path(secret: BuildSecret, root: Path) -> Path:

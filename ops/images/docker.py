@@ -59,6 +59,8 @@ class BuildKitOptions:
     """Values of ``--secret``, which name a variable or a file."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The variables that contain secrets."""
+    hidden: Sequence[str] = field(default=(), repr=False)
+    """Strings that are replaced in the output, longest first: the secrets, and lines of them."""
     cache_from: str = ""
     """``<registry>/<repository>:<tag>``."""
     cache_to: str = ""
@@ -75,8 +77,8 @@ class BuildKitOptions:
         return arguments
 
     def masked(self, text: str) -> str:
-        """A line of output without the secrets in variables."""
-        for value in self.variables.values():
+        """A line of output without the secrets."""
+        for value in self.hidden:
             text = text.replace(value, "[secret]")
         return text
 

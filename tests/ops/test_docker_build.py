@@ -115,6 +115,21 @@ def test_secrets_and_the_cache_reach_buildkit_without_a_value_in_arguments_or_lo
     ]
 
 
+def test_no_line_of_a_secret_is_in_the_output(tmp_path: Path) -> None:
+    """Not even if a step prints it; `}` is not hidden everywhere."""
+    key = '{\n  "key": "hush-1"\n}\n'
+    listed = {
+        "images": {"api": {"folder": "api", "secrets": [{"id": "a", "env": "A"}, {"id": "b", "file": "key.json"}]}}
+    }
+    (tmp_path / "key.json").write_text(key)
+    options = buildkit_options(["api"], ImageSources.model_validate(listed), tmp_path, {"A": "hush\r\nhush-hush-2\n"})
+    said: list[str] = []
+    built = replace(recipe(tmp_path), buildkit=options["api"])
+    docker(tmp_path, f'echo "#1 $A"; cat {tmp_path}/key.json; echo "}}"').build(built, said.append)
+    assert said == ["#1 hush", "[secret]", "{", "[secret]", "}", "}"]
+    assert "hush-" not in built.log.read_text() + repr(options)
+
+
 def test_builds_of_preview_environments_only_read_the_cache(tmp_path: Path) -> None:
     cache = {"from": "rg.example.test/snu-ci/cache", "to": "rg.example.test/snu-ci/cache"}
     options = buildkit_options(["app"], sources(cache=cache), tmp_path, {}, writes_cache=False)
