@@ -114,6 +114,10 @@ class ImageBuilder:
                 raise
         return sorted(built, key=lambda each: each.name), failed
 
+    def log(self, name: str) -> Path:
+        """The file with the output of an image's latest build."""
+        return self.logs / f"{name}.log"
+
     def _build(self, inputs: Inputs, on_state: OnState) -> SelectedImage:
         name = inputs.name
         reference = f"{self.environment.registry}/{name}:{inputs.version}"
@@ -128,7 +132,7 @@ class ImageBuilder:
                 arguments={**inputs.arguments, "VERSION": inputs.version},
                 labels={**self.labels, "org.opencontainers.image.version": inputs.version},
                 network=self.copy.sources.network,
-                log=self.logs / f"{name}.log",
+                log=self.log(name),
                 buildkit=self.buildkit.get(name),
             )
             self.docker.build(options, lambda line: on_state(name, "building", line))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from infra.settings.images import BuildCache, BuildSecret, ImageSources
@@ -16,6 +17,9 @@ _RESERVED = ("ACTIONS_", "AWS_", "GH_", "GITHUB_", "PULUMI_", "RUNNER_", "SCW_",
 """Prefixes of variables that no build may read: a pull request can change images.yaml and the Dockerfile."""
 _MIN_LINE = 6
 """Shortest line of a secret with several lines to hide in output; a shorter one, such as ``}``, is no secret."""
+_CACHE_STEP = re.compile(r"#(\d+) (importing|exporting) cache ")
+_STEP_ERROR = re.compile(r"#(\d+) ERROR: (.*)")
+_NO_CACHE_YET = ": not found"
 
 
 class _UnusableError(Exception):
@@ -102,3 +106,15 @@ def _hidden(values: list[str]) -> list[str]:
 def _path(secret: BuildSecret, root: Path) -> Path:
     """The file, with symbolic links resolved."""
     return (root / str(secret.file)).resolve()
+
+
+def cache_problems(output: Iterable[str]) -> Iterator[str]:
+    """Why a build did not read or write its layer cache, from its output. It is built without the cache then."""
+    results: dict[str, str] = {}
+    for line in output:
+        if step := _CACHE_STEP.match(line):
+            results[step[1]] = "read" if step[2] == "importing" else "written"
+        elif (error := _STEP_ERROR.match(line)) and error[1] in results:
+            result = results.pop(error[1])
+            if result == "written" or not error[2].endswith(_NO_CACHE_YET):
+                yield f"the layer cache was not {result}: {error[2]}"

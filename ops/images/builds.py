@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,12 @@ from infra.settings.built import built_file, write_built
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images.build import ImageBuilder, ImageOrigin, SelectedImage, choose
-from ops.images.buildkit import buildkit_options
+from ops.images.buildkit import buildkit_options, cache_problems
 from ops.images.docker import Docker
 from ops.images.stack_images import StackImages, stack_of
 from ops.process_environment import process_environment
 from ops.report.builds import build_display
-from ops.report.factory import printer_for
+from ops.report.factory import printer_for, warn
 from ops.report.text import Line, counted, short
 from ops.stacks import project_dir
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from infra.images.inputs import Inputs
     from infra.images.working_copy import WorkingCopy
 
+_CANNOT_WRITE_CACHE = (
+    "The layer cache will not be written: Docker's own builder needs the containerd image store for that. Turn it on, "
+    "or create another builder with `docker buildx create --use`."
+)
 _MAIN_BRANCHES = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main")
 
 
@@ -83,6 +88,9 @@ def build_missing(
     docker = Docker.connect(environ)
     if buildkit:
         docker.require_buildkit(buildkit)
+    if any(options.cache_to for options in buildkit.values()) and not docker.can_write_cache():
+        buildkit = {name: replace(options, cache_to="") for name, options in buildkit.items()}
+        warn(_CANNOT_WRITE_CACHE, sys.stderr)
     builder = ImageBuilder(
         docker=docker,
         environment=environment,
@@ -93,9 +101,14 @@ def build_missing(
     )
     try:
         with build_display(sys.stdout) as on_state:
-            return builder.build(missing, parallel=parallel, on_state=on_state)
+            built, failed = builder.build(missing, parallel=parallel, on_state=on_state)
     except KeyboardInterrupt:
         raise OpsError(f"Cancelled. {unchanged}", ExitCode.CANCELLED) from None
+    for name in sorted(buildkit.keys() & {each.name for each in built}):
+        with builder.log(name).open(encoding="utf-8") as output:
+            for problem in cache_problems(output):
+                warn(f"{name}: {problem}", sys.stderr)
+    return built, failed
 
 
 def not_built(failed: dict[str, str], unchanged: str) -> OpsError:

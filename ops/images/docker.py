@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 OnLine = Callable[[str], None]
 
+_CACHE_OPTIONS = "mode=max,image-manifest=true,ignore-error=true"
+"""``image-manifest``: BuildKit before 0.21 writes an index of layers otherwise, which some registries reject."""
+_CONTAINERD_STORE = ["driver-type", "io.containerd.snapshotter.v1"]
+"""In the status of an engine whose image store is containerd's."""
 _SHOWN_LINES = 15
 _STOP_SECONDS = 5.0
 
@@ -73,7 +77,7 @@ class BuildKitOptions:
         if self.cache_from:
             arguments += ["--cache-from", f"type=registry,ref={self.cache_from}"]
         if self.cache_to:
-            arguments += ["--cache-to", f"type=registry,ref={self.cache_to},mode=max"]
+            arguments += ["--cache-to", f"type=registry,ref={self.cache_to},{_CACHE_OPTIONS}"]
         return arguments
 
     def masked(self, text: str) -> str:
@@ -151,6 +155,12 @@ class Docker:
                 "installed",
                 remedy="Install it (https://github.com/docker/buildx)",
             )
+
+    def can_write_cache(self) -> bool:
+        """Whether the selected builder can write a layer cache to a registry."""
+        shown = subprocess.run([self.command, "buildx", "inspect"], env=self.environ, capture_output=True, text=True)
+        is_engine = any(line.split() == ["Driver:", "docker"] for line in shown.stdout.splitlines())
+        return not is_engine or _CONTAINERD_STORE in (self.client.info().get("DriverStatus") or [])
 
     def push(self, reference: str, secret_key: str, on_line: OnLine) -> None:
         """Push an image. The key is sent to the engine in a request and is not stored. Raises BuildError."""

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,7 +18,7 @@ from infra.settings.images import ImageSources
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.images import docker as docker_module
-from ops.images.buildkit import buildkit_options
+from ops.images.buildkit import buildkit_options, cache_problems
 from ops.images.docker import BuildError, BuildOptions, Docker
 
 _ENGINE: Any = None
@@ -80,6 +81,7 @@ def test_stopping_ends_plugins_that_the_docker_cli_only_waits_for(
 # --- BuildKit ---------------------------------------------------------------------------------------------
 
 VALUE = "fake-token-of-npm"
+CACHE_OPTIONS = "mode=max,image-manifest=true,ignore-error=true"
 
 
 def sources(**more: Any) -> ImageSources:
@@ -104,14 +106,17 @@ def test_secrets_and_the_cache_reach_buildkit_without_a_value_in_arguments_or_lo
     assert said[0].startswith(
         f"buildx build --load --secret id=npmrc,env=NPM_TOKEN --secret id=ca,src={tmp_path}/certificates/ca.pem "
         "--cache-from type=registry,ref=rg.example.test/snu-ci/cache:api "
-        "--cache-to type=registry,ref=rg.example.test:5000/snu-ci/cache:api,mode=max --platform linux/amd64 "
+        f"--cache-to type=registry,ref=rg.example.test:5000/snu-ci/cache:api,{CACHE_OPTIONS} --platform linux/amd64 "
     )
     assert said[1] == "token: [secret]"
     assert VALUE not in built.log.read_text() + repr(options)
     assert options["app"].arguments == [
         "--load",
         *("--cache-from", "type=registry,ref=rg.example.test/snu-ci/cache:app"),
-        *("--cache-to", "type=registry,ref=rg.example.test:5000/snu-ci/cache:app,mode=max"),
+        *(
+            "--cache-to",
+            f"type=registry,ref=rg.example.test:5000/snu-ci/cache:app,{CACHE_OPTIONS}",
+        ),
     ]
 
 
@@ -134,6 +139,46 @@ def test_builds_of_preview_environments_only_read_the_cache(tmp_path: Path) -> N
     cache = {"from": "rg.example.test/snu-ci/cache", "to": "rg.example.test/snu-ci/cache"}
     options = buildkit_options(["app"], sources(cache=cache), tmp_path, {}, writes_cache=False)
     assert options["app"].arguments == ["--load", "--cache-from", "type=registry,ref=rg.example.test/snu-ci/cache:app"]
+
+
+_OUTPUT = """#0 building with "ci" instance using remote driver
+#3 importing cache manifest from rg.example.test/snu-ci/cache:api
+#3 ERROR: failed to configure registry cache importer: {read}
+#7 [build 2/2] RUN echo "#3 ERROR: not of this step"
+#7 0.093 #11 ERROR: printed by the step
+#11 exporting cache to registry
+#11 writing layer sha256:62ccb71372d0 done
+#11 ERROR: error writing layer blob: {written}
+"""
+
+
+def test_a_cache_that_was_not_used_is_reported() -> None:
+    """In the words of BuildKit 0.32. A cache that nobody has written yet is no problem."""
+    lines = _OUTPUT.format(read="401 Unauthorized", written="connection refused").splitlines()
+    assert [*cache_problems(lines)] == [
+        "the layer cache was not read: failed to configure registry cache importer: 401 Unauthorized",
+        "the layer cache was not written: error writing layer blob: connection refused",
+    ]
+    first = _OUTPUT.format(read="rg.example.test/snu-ci/cache:api: not found", written="").splitlines()[:-1]
+    assert [*cache_problems(first)] == []
+
+
+@pytest.mark.parametrize(
+    ("driver", "store", "can"),
+    [
+        ("docker", [["Backing Filesystem", "extfs"]], False),
+        ("docker", None, False),
+        ("docker", [["driver-type", "io.containerd.snapshotter.v1"]], True),
+        ("docker-container", None, True),
+        ("remote", None, True),
+    ],
+)
+def test_dockers_own_builder_writes_a_cache_only_with_the_containerd_store(
+    driver: str, store: list[list[str]] | None, can: bool, tmp_path: Path
+) -> None:
+    made = docker(tmp_path, f'printf "Name:   ci\\nDriver:        {driver}\\n"')
+    made.client = cast(Any, SimpleNamespace(info=lambda: {"DriverStatus": store}))
+    assert made.can_write_cache() is can
 
 
 def test_a_file_name_cannot_add_options(tmp_path: Path) -> None:
