@@ -3,94 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pygit2
 import pytest
-import yaml
 
 from ops.exit_codes import ExitCode
-from tests.lab.lab import Lab, Run
-from tests.lab.repository import commit_all
-from tests.support.base_images import node_image, runtime_image
-from tests.support.docker import Engine
+from tests.lab.workshop import APPS, Workshop, states, workshop
+from tests.support.base_images import node_image
 from tests.support.environment import clean_environment
 from tests.support.seed import OWNER_SECRET_KEY
-from tests.support.stack_yaml import stack_yaml
 
+__all__ = ["workshop"]
 pytestmark = pytest.mark.xdist_group("docker-flows")
-
-APPS = ("admin", "api", "app")
-NO_ENGINE = "unix:///nowhere/docker.sock"
-
-
-@dataclass
-class Workshop:
-    """A project with three small apps in Git, a deployed foundation, and a Docker engine."""
-
-    lab: Lab
-    engine: Engine
-    git: pygit2.Repository
-
-    @property
-    def folder(self) -> Path:
-        return self.lab.project.directory
-
-    def snu(self, *arguments: str, docker: bool = True) -> Run:
-        return self.lab.project.snu(*arguments, DOCKER_HOST=self.engine.host if docker else NO_ENGINE)
-
-    def build(self, stack: str = "local", *arguments: str, docker: bool = True) -> Run:
-        run = self.snu("images", "build", stack, *arguments, docker=docker)
-        assert run.returncode == 0, run.stdout + run.stderr
-        return run
-
-    def write(self, path: str, text: str) -> None:
-        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / path).write_text(text)
-
-    def commit(self, message: str = "change") -> str:
-        return commit_all(self.git, message)
-
-    def built(self, stack: str = "local") -> dict[str, dict[str, str]]:
-        file = self.folder / f".local/images/{stack}.yaml"
-        found: dict[str, dict[str, str]] = yaml.safe_load(file.read_text()) if file.exists() else {}
-        return found
-
-    def images(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.snu("images", "--json", docker=False).stdout)["images"]
-        return found
-
-
-@pytest.fixture
-def workshop(lab: Lab, docker_engine: Engine) -> Iterator[Workshop]:
-    folder = lab.project.directory
-    images = {name: {"folder": f"code/{name}"} for name in APPS}
-    (folder / "images.yaml").write_text(yaml.safe_dump({"workspace": "code", "images": images}))
-    (folder / ".gitignore").write_text(".venv\n.local\n__pycache__/\n")
-    git = pygit2.init_repository(str(folder), initial_head="main")
-    made = Workshop(lab, docker_engine, git)
-    base = runtime_image(docker_engine)
-    for name in APPS:
-        made.write(f"code/{name}/Dockerfile", f"FROM {base}\nARG VERSION\nENV VERSION=$VERSION\nCOPY {name} /srv\n")
-        made.write(f"code/{name}/main.js", f"// {name}\n")
-    made.commit("three apps")
-    yield made
-    for path in (".git", "code", ".local/images", ".local/builds"):
-        shutil.rmtree(folder / path, ignore_errors=True)
-    for name in ("images.yaml", ".gitignore", "Pulumi.pr-7.yaml"):
-        (folder / name).unlink(missing_ok=True)
-
-
-def states(run: Run) -> set[str]:
-    """The states of the builds, such as `api: building`."""
-    return {line.partition(" sha256:")[0] for line in run.stdout.splitlines() if ": " in line}
 
 
 def test_only_what_is_missing_is_built_and_only_what_changed_is_deployed(workshop: Workshop) -> None:
@@ -222,13 +150,7 @@ def test_a_preview_builds_what_its_branch_changed_and_takes_the_rest_from_its_pa
     workshop.git.checkout("refs/heads/feature")
     workshop.write("code/api/main.js", "// api of the feature\n")
     workshop.commit("feature")
-    preview = yaml.safe_load(workshop.lab.project.stack_file("local").read_text())
-    preview["config"]["snu:environment"] = {"name": "pr-7", "foundation": "foundation-local", "previewOf": "local"}
-    del preview["config"]["snu:crashAlerts"]
-    for app in preview["config"]["snu:apps"].values():
-        for key in ("host", "variables", "variablesFrom"):
-            app.pop(key, None)
-    workshop.lab.project.stack_file("pr-7").write_text(stack_yaml(preview))
+    workshop.add_preview("pr-7")
 
     run = workshop.build("pr-7")
     assert {line for line in states(run) if line.endswith("building")} == {"api: building"}

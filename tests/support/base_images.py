@@ -70,6 +70,13 @@ def node_image(engine: Engine) -> str:
     return NODE_TAG
 
 
+def busybox() -> bytes:
+    """A shell and its tools in one file, for images that are built from ``scratch``."""
+    with _locked_cache() as cache, _folder() as root:
+        _unpack(_packages(cache, _SHELL), root)
+        return (root / "bin/busybox").read_bytes()
+
+
 # --- where it comes from ------------------------------------------------------------------------------------
 
 

@@ -6,8 +6,10 @@ skipped; where the run was told to ``--require`` it, the test fails.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -15,17 +17,28 @@ import pytest
 ALL = "all"
 PULUMI = ("pulumi", "pulumi-language-python", "pulumi-resource-scaleway")
 """The real CLI, and what it runs the program and its resources with."""
+_PLUGIN_FOLDERS = (
+    "~/.docker/cli-plugins",
+    *(f"{root}/docker/cli-plugins" for root in ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec")),
+)
+"""Where the Docker CLI looks for its plugins, such as ``docker-buildx``."""
 _required: set[str] = set()
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
-    """Marks tests that need these programs on PATH."""
+    """Marks tests that need these programs on PATH, or as a plugin of the Docker CLI."""
     return pytest.mark.needs(*programs)
 
 
+def find(program: str) -> str | None:
+    """The path of a program, or of a plugin of the Docker CLI."""
+    plugins = os.pathsep.join(str(Path(folder).expanduser()) for folder in _PLUGIN_FOLDERS)
+    return shutil.which(program) or shutil.which(program, path=plugins)
+
+
 def missing(programs: Iterable[str]) -> list[str]:
-    """Those that are not on PATH."""
-    return [program for program in programs if shutil.which(program) is None]
+    """Those that are not installed."""
+    return [program for program in programs if find(program) is None]
 
 
 def skip_without(program: str, reason: str) -> NoReturn:
@@ -44,4 +57,4 @@ def check(item: pytest.Item) -> None:
     """Skip or fail a test whose marks name a program that is missing."""
     for mark in item.iter_markers("needs"):
         for program in missing(mark.args):
-            skip_without(program, "not on PATH")
+            skip_without(program, "not installed")
