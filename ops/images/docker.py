@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 OnLine = Callable[[str], None]
 
+_BUILD_DEFAULTS = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""An attestation contains the time of the build, so the same image would have another digest after each build."""
 _CACHE_OPTIONS = "mode=max,image-manifest=true,ignore-error=true"
 """``image-manifest``: BuildKit before 0.21 writes an index of layers otherwise, which some registries reject."""
 _CONTAINERD_STORE = ["driver-type", "io.containerd.snapshotter.v1"]
@@ -202,7 +204,7 @@ class Docker:
         running = bound_process(
             command,
             grace=_STOP_SECONDS,
-            env={**self.environ, **variables, "BUILDKIT_PROGRESS": "plain"},
+            env={**_BUILD_DEFAULTS, **self.environ, **variables, "BUILDKIT_PROGRESS": "plain"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

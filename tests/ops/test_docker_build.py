@@ -62,6 +62,15 @@ def test_a_failed_build_logs_all_output_and_reports_the_end(tmp_path: Path) -> N
     assert log == [*map(str, range(1, 101)), "no space left"]
 
 
+@pytest.mark.parametrize("chosen", ["", "0"])
+def test_images_have_no_attestation_unless_the_environment_asks_for_it(chosen: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    made = docker(tmp_path, "echo $BUILDX_NO_DEFAULT_ATTESTATIONS")
+    made.environ = {"BUILDX_NO_DEFAULT_ATTESTATIONS": chosen} if chosen else {}
+    made.build(recipe(tmp_path), said.append)
+    assert said == [chosen or "1"]
+
+
 @pytest.mark.parametrize("child", ["sleep 300", "trap '' TERM; while :; do sleep 1; done"])
 def test_stopping_ends_plugins_that_the_docker_cli_only_waits_for(
     child: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
