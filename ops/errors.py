@@ -11,3 +11,11 @@ class OpsError(Exception):
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)
         self.code = code
+
+
+class UnknownNameError(OpsError):
+    """A stack, app or job does not exist. The command line adds the right command if another argument is the stack."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message, ExitCode.USAGE)
+        self.name = name

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infra import naming
-from ops.errors import OpsError
+from ops.errors import OpsError, UnknownNameError
 from ops.exit_codes import ExitCode
 from ops.report.text import safe
 from ops.scaleway.catalogue import JOB_DEFINITION
@@ -62,6 +62,12 @@ def job_names(settings: EnvironmentSettings) -> dict[str, str]:
     return {**names, naming.ALERTS_JOB: naming.job(settings.environment.name, naming.ALERTS_JOB)}
 
 
+def require_job(stack: str, names: Mapping[str, str], job: str) -> None:
+    """Raises UnknownNameError if the stack's file has no such job. ``names``: as returned by ``job_names``."""
+    if job not in names:
+        raise UnknownNameError(f"Pulumi.{stack}.yaml has no job {safe(job)}. Jobs: {', '.join(names) or 'none'}.", job)
+
+
 class Jobs:
     """The job definitions of one stack. Requests raise ScalewayError."""
 
@@ -77,11 +83,7 @@ class Jobs:
 
     def definition(self, job: str) -> Object:
         """A job's definition. Raises OpsError if the stack's file has no such job or if it is not deployed."""
-        if job not in self._names:
-            raise OpsError(
-                f"Pulumi.{self.stack}.yaml has no job {safe(job)}. Jobs: {', '.join(self._names) or 'none'}.",
-                ExitCode.USAGE,
-            )
+        require_job(self.stack, self._names, job)
         definition = self._find(self._names[job])
         if definition is None:
             raise OpsError(

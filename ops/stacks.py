@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from infra import naming
 from infra.loopback import is_loopback
-from ops.errors import OpsError
+from ops.errors import OpsError, UnknownNameError
 from ops.exit_codes import ExitCode
 from ops.local_port import config_file
 from pulumi_state import project as pulumi_project
@@ -123,13 +123,12 @@ def stack_names(project_dir: Path) -> list[str]:
 
 
 def find_stack(project_dir: Path, name: str) -> Stack:
-    """The stack with that name. Raises OpsError if it does not exist or its file is invalid."""
+    """The stack with that name. Raises OpsError if its file is invalid, UnknownNameError if it does not exist."""
     names = stack_names(project_dir)
     if name not in names:
         listed = ", ".join(names) or "none"
-        raise OpsError(
-            f"There is no stack {name!r}: {project_dir} has no file Pulumi.{name}.yaml. Stacks: {listed}.",
-            ExitCode.USAGE,
+        raise UnknownNameError(
+            f"There is no stack {name!r}: {project_dir} has no file Pulumi.{name}.yaml. Stacks: {listed}.", name
         )
     try:
         file = StackFile.read(config_file(project_dir, name))

@@ -7,13 +7,18 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, wraps
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from typer.models import ArgumentInfo
 
+from ops.cli.options import complete_stack
 from ops.durations import shown
+from ops.errors import OpsError, UnknownNameError
 from ops.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from ops.misplaced_stack import CommandLine
 
 PROGRAM = "scripts/snu"
 """The command, ready to paste into a shell in the root directory of the checkout."""
@@ -47,10 +52,11 @@ def command(
     ``examples``: command lines without the program name. ``extra_arguments``: the command itself rejects surplus
     arguments, which are in its context's ``args``.
     """
-    settings = {"allow_extra_args": extra_arguments}
 
     def register(function: Command) -> Command:
-        app.command(name, epilog=example_text(examples), context_settings=settings)(expand(function))
+        run = expand(function, extra_arguments=extra_arguments)
+        # The message about surplus arguments contains the right command.
+        app.command(name, epilog=example_text(examples), context_settings={"allow_extra_args": True})(run)
         return function
 
     return register
@@ -62,8 +68,11 @@ def example_text(examples: Sequence[str]) -> str:
     return "\n".join(["\b", f"{title}:", *(f"  {PROGRAM} {example}" for example in examples)])
 
 
-def expand(function: Command) -> Command:
-    """Replace a function's option groups with one parameter per option. Shared options come last in the help."""
+def expand(function: Command, *, extra_arguments: bool = False) -> Command:
+    """Replace a function's option groups with one parameter per option. Shared options come last in the help.
+
+    If a stack is named in the wrong place, the error contains the right command.
+    """
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type] = {}
     own: list[inspect.Parameter] = []
@@ -79,13 +88,26 @@ def expand(function: Command) -> Command:
     parameters = [_with_shown_duration(each) for each in [*own, *shared]]
     parameters.sort(key=lambda parameter: parameter.name == "cwd")
 
+    takes_context = any(parameter.annotation is typer.Context for parameter in parameters)
+    if not takes_context:
+        parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+
     @wraps(function)
     def run(**values: Any) -> ExitCode:
+        context = values["context"] if takes_context else values.pop("context")
+        if context.args and not extra_arguments:
+            _refuse_surplus(context, parameters)
         given = {
             name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})
             for name, kind in groups.items()
         }
-        return function(**values, **given)
+        try:
+            return function(**values, **given)
+        except UnknownNameError as error:
+            line = _command_line(context, parameters)
+            if error.name in line.words and (correction := line.correction()):
+                raise OpsError(f"{error}{correction}", error.code) from None
+            raise
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by typer
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -112,6 +134,34 @@ def _metadata(parameter: inspect.Parameter) -> tuple[Any, ...]:
 
 def _is_argument(parameter: inspect.Parameter) -> bool:
     return any(isinstance(each, ArgumentInfo) for each in _metadata(parameter))
+
+
+def _command_line(context: typer.Context, parameters: Sequence[inspect.Parameter]) -> CommandLine:
+    """The arguments that a command was called with."""
+    from ops.misplaced_stack import Argument, CommandLine
+
+    arguments = list[Argument]()
+    for parameter in parameters:
+        for info in _metadata(parameter):
+            if isinstance(info, ArgumentInfo):
+                value = context.params[parameter.name]
+                words = value if isinstance(value, list | tuple) else [] if value is None else [value]
+                is_stack = info.autocompletion is complete_stack
+                arguments.append(Argument(str(info.metavar), is_stack, [str(word) for word in words]))
+    has_stack_option = any("--stack" in each.opts for each in context.command.params)
+    command = context.command_path.partition(" ")[2]
+    return CommandLine(command, arguments, context.args, has_stack_option, context.params.get("cwd"))
+
+
+def _refuse_surplus(context: typer.Context, parameters: Sequence[inspect.Parameter]) -> None:
+    """Raises an error for arguments that the command does not expect."""
+    from ops.report.text import safe
+
+    line = _command_line(context, parameters)
+    problem = f"Expected {line.expected}, found {safe(' '.join(line.words))}."
+    if correction := line.correction():
+        raise OpsError(problem + correction, ExitCode.USAGE)
+    context.fail(problem)
 
 
 def _with_shown_duration(parameter: inspect.Parameter) -> inspect.Parameter:

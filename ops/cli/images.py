@@ -25,7 +25,9 @@ def show(
     return images_commands.show(cwd, repository, as_json=json)
 
 
-app.callback(epilog=example_text(["images", "images --json", "images build local"]))(expand(show))
+app.callback(epilog=example_text(["images", "images --json", "images build local"]))(
+    expand(show, extra_arguments=True)  # those of its subcommands
+)
 
 
 @command(app, examples=["images build local", "images build ci --parallel 4"])

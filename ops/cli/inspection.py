@@ -102,10 +102,8 @@ def graph(
         "logs api --follow --lines 20",
         "logs crash-alerts --stack production --since 1d --json",
     ],
-    extra_arguments=True,
 )
 def logs(
-    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="APP|JOB", help="Name of the app or job in the stack's file.")],
     stack: option.StackOption = "local",
     since: Annotated[
@@ -153,7 +151,7 @@ def logs(
     from ops.commands import logs as logs_command
 
     options = logs_command.LogOptions(since, lines, follow, grep, instance, json)
-    return logs_command.logs(cwd, [name, *context.args], stack, options)
+    return logs_command.logs(cwd, name, stack, options)
 
 
 @command(app, examples=["drift", "drift stage production --report github --report slack", "drift stage --json"])

@@ -59,7 +59,7 @@ def set_key(
     context: typer.Context, stack: option.StackName, key: Key, yes: option.Yes = False, cwd: option.Cwd = None
 ) -> ExitCode:
     """Set a key to a value read from a hidden prompt, or from standard input minus the trailing newline."""
-    if context.args:
+    if context.args or "=" in stack:
         context.fail(_NEVER_AN_ARGUMENT)
     from ops.commands import secrets as secrets_commands
 

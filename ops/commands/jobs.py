@@ -14,7 +14,7 @@ from ops.commands.logs import LinePrinter, LogSession, environment_of, require_c
 from ops.durations import shown
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from ops.jobs import SUCCEEDED, JobRun, Jobs, job_names
+from ops.jobs import SUCCEEDED, JobRun, Jobs, job_names, require_job
 from ops.logs.follow import POLL_SECONDS, Follower
 from ops.logs.loki import LogQuery, LokiError
 from ops.process_environment import process_environment
@@ -50,7 +50,7 @@ def show(cwd: Path | None, stack_name: str, *, as_json: bool) -> ExitCode:
 
 def runs(cwd: Path | None, stack_name: str, job: str, limit: int, *, as_json: bool) -> ExitCode:
     """List the latest runs of a job."""
-    with _jobs(cwd, stack_name) as (_, jobs):
+    with _jobs(cwd, stack_name, job) as (_, jobs):
         latest = [*islice(jobs.runs(jobs.definition(job)), limit)]
     if as_json:
         print_document("job runs", {"job": job, "runs": latest})
@@ -77,7 +77,7 @@ def run(
     if timeout is not None and not wait:
         raise OpsError("--timeout requires --wait. Nothing was started.", ExitCode.USAGE)
     variables = _variables(environment)
-    with _jobs(cwd, stack_name) as (stack, jobs):
+    with _jobs(cwd, stack_name, job) as (stack, jobs):
         started = jobs.start(jobs.definition(job), arguments or None, variables)
         print(f"Started run {started.id} of {job}.", flush=True)
         show_log = f"scripts/snu logs {job} --stack {stack_name} --instance {started.id[:_SHOWN_ID]}"
@@ -109,7 +109,7 @@ def run(
 
 def stop(cwd: Path | None, stack_name: str, job: str, run_id: str) -> ExitCode:
     """Stop a run."""
-    with _jobs(cwd, stack_name) as (_, jobs):
+    with _jobs(cwd, stack_name, job) as (_, jobs):
         matching = [each for each in jobs.runs(jobs.definition(job)) if each.id.startswith(run_id)]
         if len(matching) != 1:
             raise OpsError(
@@ -140,11 +140,15 @@ def _variables(given: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _jobs(cwd: Path | None, stack_name: str) -> Iterator[tuple[Stack, Jobs]]:
+def _jobs(cwd: Path | None, stack_name: str, job: str | None = None) -> Iterator[tuple[Stack, Jobs]]:
+    """The jobs of an environment. Raises OpsError, before anything else, if it has no such ``job``."""
     stack, settings = environment_of(cwd, stack_name)
+    names = job_names(settings)
+    if job is not None:
+        require_job(stack.name, names, job)
     require_cloud(stack)
     with Client.of(stack, process_environment(), ExitCode.FAILED) as client:
-        yield stack, Jobs(client, stack.name, job_names(settings))
+        yield stack, Jobs(client, stack.name, names)
 
 
 def _wait(stack: Stack, jobs: Jobs, run: JobRun, cwd: Path | None, timeout: float | None) -> JobRun | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from infra.settings import EnvironmentSettings
 from ops.durations import seconds_of
-from ops.errors import OpsError
+from ops.errors import OpsError, UnknownNameError
 from ops.exit_codes import ExitCode
 from ops.jobs import Jobs, job_names
 from ops.local import LocalCloud
@@ -26,7 +26,7 @@ from ops.logs.sources import ContainerLogs, JobLogs, LogSource
 from ops.process_environment import process_environment
 from ops.report.text import safe
 from ops.scaleway.client import Client, ScalewayError
-from ops.stacks import find_stack, project_dir, settings_of, stack_names
+from ops.stacks import find_stack, project_dir, settings_of
 
 if TYPE_CHECKING:
     from ops.stacks import Stack
@@ -55,20 +55,9 @@ class LogOptions:
     as_json: bool = False
 
 
-def logs(cwd: Path | None, names: Sequence[str], stack_name: str, options: LogOptions) -> ExitCode:
-    """Print the logs of an app or a job. Returns INCOMPLETE if lines could not be read.
-
-    Raises OpsError unless ``names`` is a single app or job. If it includes a stack, as other commands' arguments do,
-    the message contains the command to run.
-    """
+def logs(cwd: Path | None, name: str, stack_name: str, options: LogOptions) -> ExitCode:
+    """Print the logs of an app or a job. Returns INCOMPLETE if lines could not be read."""
     since = _since(options.since)
-    if len(names) > 1:
-        hint = _stack_hint(project_dir(cwd), names)
-        raise OpsError(
-            f"Expected the name of one app or job, found {safe(' '.join(names))}.{hint}",
-            ExitCode.USAGE,
-        )
-    name = names[0]
     environment, settings = environment_of(cwd, stack_name)
     _require_name(environment, settings, name)
     require_cloud(environment)
@@ -217,25 +206,12 @@ def require_cloud(stack: Stack) -> None:
 
 
 def _require_name(stack: Stack, settings: EnvironmentSettings, name: str) -> None:
-    """Raises OpsError if the stack's file has no such app or job."""
+    """Raises UnknownNameError if the stack's file has no such app or job."""
     names = job_names(settings)
     if name in settings.apps or name in names:
         return
     apps, jobs = (", ".join(keys) or "none" for keys in (settings.apps, names))
-    raise OpsError(
-        f"{stack.file.name} has no app or job {safe(name)}. Apps: {apps}; jobs: {jobs}."
-        f"{_stack_hint(stack.project_dir, [name])}",
-        ExitCode.USAGE,
-    )
-
-
-def _stack_hint(project: Path, names: Sequence[str]) -> str:
-    """The command to run if one of the names is that of a stack; empty if none is."""
-    stacks = [name for name in names if name in stack_names(project)]
-    if not stacks:
-        return ""
-    others = [name for name in names if name not in stacks] or ["APP"]
-    return f" {stacks[0]} is a stack. Run: scripts/snu logs {safe(others[0])} --stack {stacks[0]}"
+    raise UnknownNameError(f"{stack.file.name} has no app or job {safe(name)}. Apps: {apps}; jobs: {jobs}.", name)
 
 
 def _since(text: str) -> datetime | None:

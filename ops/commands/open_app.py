@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from infra import naming
-from ops.errors import OpsError
+from ops.errors import OpsError, UnknownNameError
 from ops.exit_codes import ExitCode
 from ops.report.text import safe
 from ops.stacks import Stack, settings_of
@@ -45,7 +45,7 @@ def _url(stack: Stack, app: str, outputs: Callable[[], Mapping[str, Any]]) -> st
     settings = settings_of(stack)
     apps = {} if settings.blueprint == "foundation" else settings.apps
     if settings.blueprint == "foundation" or app not in apps:
-        raise OpsError(f"{stack.file.name} has no app {safe(app)}. Apps: {', '.join(apps) or 'none'}.", ExitCode.USAGE)
+        raise UnknownNameError(f"{stack.file.name} has no app {safe(app)}. Apps: {', '.join(apps) or 'none'}.", app)
     if (host := apps[app].host) is not None:
         return naming.url(settings.url_template, host)
     endpoint = (outputs().get("endpoints") or {}).get(app)

@@ -207,6 +207,7 @@ def import_keys(directory: Path | None, name: str, file: str, *, replace: bool, 
 
     ``replace`` also removes all other keys.
     """
+    _stack(directory, name)  # its errors matter more than the file's
     imported = _parsed(_read(file), "Standard input" if file == "-" else file, keys_and_values)
     with _opened(directory, name) as documents:
         base = documents.read()

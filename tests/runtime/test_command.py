@@ -27,29 +27,6 @@ def access(api: Client) -> dict[str, str]:
     return {"SNU_LOGS_URL": logs.url, "SNU_LOGS_TOKEN": logs.token}
 
 
-@pytest.mark.parametrize(
-    ("words", "command"),
-    [
-        (("local", "api"), "api --stack local"),
-        (("api", "local"), "api --stack local"),
-        (("local",), "APP --stack local"),
-        (("local", "api", "--lines", "5"), "api --stack local"),
-    ],
-)
-def test_a_stack_among_the_arguments_is_answered_with_the_right_command(
-    project: Project, words: tuple[str, ...], command: str
-) -> None:
-    ended = project.snu("logs", *words)
-    assert ended.returncode == ExitCode.USAGE
-    assert ended.stderr.endswith(f" local is a stack. Run: scripts/snu logs {command}\n")
-
-
-def test_two_apps_are_refused(project: Project) -> None:
-    ended = project.snu("logs", "api", "admin")
-    assert ended.returncode == ExitCode.USAGE
-    assert ended.stderr == "error: Expected the name of one app or job, found api admin.\n"
-
-
 def test_logs_of_a_real_stack_need_a_key(project: Project) -> None:
     ended = project.snu("logs", "api", "--stack", "production")
     assert ended.returncode == ExitCode.ENVIRONMENT
