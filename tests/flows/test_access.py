@@ -8,6 +8,7 @@ program needs it (images, logs), its API call is shown.
 from __future__ import annotations
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,7 @@ from tests.lab.keys import (
     write_preview,
 )
 from tests.lab.lab import Lab
-from tests.support.reach import estate, reach
+from tests.support.reach import enable_release_commands, estate_with_release_commands
 from tests.support.seed import ORGANIZATION
 
 PROGRAM_NEEDS = {
@@ -128,6 +129,7 @@ def test_a_key_that_does_not_exist(lab: Lab) -> None:
 SECRETS = "/secret-manager/v1beta1/regions/fr-par"
 REGISTRIES = "/registry/v1/regions/fr-par/namespaces"
 NAMESPACES = "/containers/v1/regions/fr-par/namespaces"
+JOBS = "/serverless-jobs/v1alpha2/regions/fr-par/job-definitions"
 
 
 def write_document(lab: Lab, secret_id: str) -> None:
@@ -146,13 +148,17 @@ PROJECTS = {"ci": "ci", "stage": "staging", "production": "production"}
 
 
 def test_each_key_opens_what_the_table_says(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """All foundations and their environments in one Scaleway; each key of the table tries each thing in it."""
+    """All foundations and their environments in one Scaleway; each key of the tables tries each thing in them.
+
+    The foundations have keys for release commands, which change nothing for the other keys.
+    """
     with Lab.running(tmp_path_factory.mktemp("estate") / "project") as lab:
         found: dict[str, dict[str, Any]] = {}
         for stack, environment in PROJECTS.items():
             foundation = f"foundation-{stack}"
             more = {"snu__deploy": {"readRegistriesOf": [found["ci"]["projectId"]]}} if stack == "stage" else {}
             use(lab, foundation, OWNER, **more)
+            lab.project.change(foundation, enable_release_commands)
             lab.up_ok(foundation)
             found[stack] = outputs(lab, foundation)
             for secret in found[stack]["secretIds"].values():
@@ -162,8 +168,9 @@ def test_each_key_opens_what_the_table_says(tmp_path_factory: pytest.TempPathFac
             check_state(lab, stack)
             _keep_state_documents(lab, environment, found[stack]["projectId"])
         check_no_duplicates(lab)
-        handed_out = [each.application for each in estate().holders.values() if not each.secret]
-        keys = {application: make_key(lab, application) for application in handed_out}
+        holders = estate_with_release_commands().holders.values()
+        keys = {each.application: make_key(lab, each.application) for each in holders if not each.secret}
+        keys |= {naming.release_application(name): _release_key(lab, name) for name in PROJECTS.values()}
         for application, key in keys.items():
             for stack, environment in PROJECTS.items():
                 assert _tried(lab, key, environment, found[stack]) == _in_table(application, stack), application
@@ -179,8 +186,18 @@ def _keep_state_documents(lab: Lab, environment: str, project_id: str) -> None:
 
 
 def _in_table(application: str, place: str) -> dict[str, str]:
-    opened = reach(application)
-    return {kind: opened.get((place, kind), "") for kind in ("secrets", "registry", "containers", "state")}
+    everything = estate_with_release_commands()
+    opened, starter = everything.reach(application), naming.release_application(PROJECTS[place])
+    found = application != starter and starter in everything.keys_of(application)
+    kinds = ("secrets", "registry", "containers", "jobs", "state")
+    return {kind: opened.get((place, kind), "") for kind in kinds} | {"release key": "read" if found else ""}
+
+
+def _release_key(lab: Lab, environment: str) -> Key:
+    """The key that `snu keys store` has stored."""
+    secret = lab.find("secret_manager.secret", naming.release_secret(environment))
+    stored = json.loads(lab.read_secret(secret["id"]))
+    return Key(stored["accessKey"], stored["secretKey"])
 
 
 def _tried(lab: Lab, key: Key, environment: str, found: dict[str, Any]) -> dict[str, str]:
@@ -188,6 +205,7 @@ def _tried(lab: Lab, key: Key, environment: str, found: dict[str, Any]) -> dict[
     ids = {each["name"]: each["id"] for each in lab.ask("GET", f"{SECRETS}/secrets?page_size=100")["secrets"]}
     (registry,) = lab.ask("GET", f"{REGISTRIES}?project_id={found['projectId']}")["namespaces"]
     (namespace,) = lab.ask("GET", f"{NAMESPACES}?project_id={found['projectId']}&name=snu-{environment}")["namespaces"]
+    job = lab.ask("GET", f"{JOBS}?project_id={found['projectId']}")["job_definitions"][0]
 
     def allowed(method: str, path: str, body: dict[str, Any] | None = None) -> bool:
         answer = lab.call(method, path, body, key=key.secret)
@@ -212,11 +230,14 @@ def _tried(lab: Lab, key: Key, environment: str, found: dict[str, Any]) -> dict[
         allowed("GET", f"{NAMESPACES}/{namespace['id']}"),
         allowed("PATCH", f"{NAMESPACES}/{namespace['id']}", described),
     )
+    jobs = allowed("GET", f"{JOBS}/{job['id']}"), allowed("PATCH", f"{JOBS}/{job['id']}", described)
     return {
         "secrets": access(*secrets),
         "registry": access(*registries),
         "containers": access(*containers),
+        "jobs": access(*jobs),
         "state": access(*state),
+        "release key": access(opens(naming.release_secret(environment)), written=False),
     }
 
 

@@ -15,13 +15,12 @@ from tests.support.reach import (
     FOUNDATIONS,
     OPEN_TO_PULL_REQUESTS,
     PREVIEWS,
+    TABLES,
     Estate,
-    add,
+    Reach,
     estate,
-    keys_of,
-    places,
-    reach,
-    table,
+    estate_with_release_commands,
+    release_applications,
 )
 
 API_KEY = "scaleway:iam/apiKey:ApiKey"
@@ -38,6 +37,10 @@ def applications(github: str) -> list[str]:
     return found
 
 
+def reach(application: str) -> Reach:
+    return estate().reach(application)
+
+
 def reached(application: str, access: str = "") -> set[str]:
     """The foundations and environments that a key reaches, or reaches so."""
     return {place for (place, _), found in reach(application).items() if access in ("", found)}
@@ -47,16 +50,18 @@ def secret_of(place: str) -> set[str]:
     return {application for application in estate().grants if reach(application).get((place, "secrets"))}
 
 
-def test_the_table_in_the_docs_is_the_derived_one() -> None:
+@pytest.mark.parametrize("mark", TABLES)
+def test_the_tables_in_the_docs_are_the_derived_ones(mark: str) -> None:
     document = (ROOT / "docs/reference/keys.md").read_text(encoding="utf-8")
-    (found,) = re.findall(r"<!-- table -->\n\n(.*?)\n<!-- end -->", document, re.DOTALL)
-    assert found == table(), "run: python -m tests.support.reach, and put the table into docs/reference/keys.md"
+    (found,) = re.findall(rf"<!-- {mark} -->\n\n(.*?)\n<!-- end -->", document, re.DOTALL)
+    assert found == TABLES[mark](), "run: python -m tests.support.reach, and put the table into docs/reference/keys.md"
 
 
 def test_every_policy_is_in_the_table() -> None:
     policies = sum(len(built(stack).of_type("scaleway:iam/policy:Policy")) for stack in FOUNDATIONS)
     assert len(estate().grants) == policies
-    assert all(re.search(rf"`{application}`", table()) for application in estate().grants)
+    table = estate().table()
+    assert all(re.search(rf"`{application}`", table) for application in estate().grants)
     assert not any(built(stack).of_type("scaleway:iam/policy:Policy") for stack in ENVIRONMENTS)
 
 
@@ -71,6 +76,20 @@ def test_keys_that_deploy_a_stack_reach_no_other_one(stack: str) -> None:
             assert set(others.items()) <= {(("ci", "registry"), "read"), ((PREVIEWS, "registry"), "read")}
         assert "write" not in others.values()
         assert not any(kind == "secrets" and place == "production" for place, kind in others)
+
+
+def test_a_key_for_release_commands_opens_only_jobs_and_widens_no_other_key() -> None:
+    """Whoever reads the key can change jobs already."""
+    changed = estate_with_release_commands()
+    assert release_applications() == [naming.release_application(name) for name in ("ci", "production", "staging")]
+    for application in changed.grants:
+        if application in release_applications():
+            assert set(changed.reach(application).values()) == {"write"}
+            assert {kind for _, kind in changed.reach(application)} == {"jobs"}
+        else:
+            assert changed.reach(application) == reach(application)
+    finders = {each for each in changed.grants if changed.keys_of(each) & {*release_applications()} - {each}}
+    assert finders == {"snu-deploy-ci", "snu-deploy-ci-previews", "snu-deploy-production", "snu-deploy-staging"}
 
 
 def test_only_keys_of_production_open_secrets_of_production() -> None:
@@ -91,7 +110,7 @@ def test_no_key_of_a_pull_request_finds_one_that_deploys() -> None:
     deploying = {naming.deploy_application(name) for name in ("ci", "staging", "production")}
     for github in OPEN_TO_PULL_REQUESTS:
         for application in applications(github):
-            assert not keys_of(application) & deploying
+            assert not estate().keys_of(application) & deploying
 
 
 @pytest.mark.parametrize("stack", ["ci", "stage", "production"])
@@ -110,7 +129,7 @@ def test_a_preview_of_a_foundation_writes_nothing_and_opens_no_app_secret() -> N
         assert not any(kind == "secrets" for _, kind in reach(application))
 
 
-def test_passwords_of_a_database_instance_are_in_the_state_of_its_foundation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passwords_of_a_database_instance_are_in_the_state_of_its_foundation() -> None:
     """So a key that previews such a foundation can write its environments' states, as docs/reference/keys.md says."""
     config = config_of("foundation-production")
     environments = json.loads(config["snu:environments"])
@@ -120,10 +139,8 @@ def test_passwords_of_a_database_instance_are_in_the_state_of_its_foundation(mon
         "snu:environments": json.dumps(environments),
         "snu:databasePasswords": json.dumps({"production": passwords}),
     }
-    changed = Estate()
-    add(changed, "foundation-production", config)
-    monkeypatch.setattr("tests.support.reach.estate", lambda: changed)
-    states = {each: reach.__wrapped__(each).get(("production", "state")) for each in changed.grants}
+    changed = Estate({"foundation-production": config})
+    states = {each: changed.reach(each).get(("production", "state")) for each in changed.grants}
     assert states == {
         "snu-alerts-production": None,
         "snu-deploy-production": "write",
@@ -167,4 +184,4 @@ def test_a_foundation_reports_crash_alerts_without_a_key(
 def test_no_state_holds_an_api_key() -> None:
     assert estate().in_state == {}
     assert not any(built(stack).of_type(API_KEY) for stack in ENVIRONMENTS)
-    assert set(places()) == {*FOUNDATIONS, "ci", PREVIEWS, "stage", "production"}
+    assert set(estate().places()) == {*FOUNDATIONS, "ci", PREVIEWS, "stage", "production"}
