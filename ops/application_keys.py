@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -121,6 +121,21 @@ def _stack_of(environment: str, configs: Mapping[str, Mapping[str, Any]]) -> str
     return environment
 
 
+def is_current(key: Object, expires_on: str | None) -> bool:
+    """Whether `snu keys` created the key, and it expires on this date in ISO format, or never if None."""
+    return key["description"] == naming.HANDED_OUT_KEY and (str(key.get("expires_at") or "")[:10] or None) == expires_on
+
+
+def keys_by_application(keys: Iterable[Object], application_ids: Mapping[str, str]) -> dict[str, list[Object]]:
+    """API keys by the names of their applications. ``application_ids``: ids by name."""
+    names = {id_: name for name, id_ in application_ids.items()}
+    found: dict[str, list[Object]] = {}
+    for key in keys:
+        if name := names.get(key.get("application_id") or ""):
+            found.setdefault(name, []).append(key)
+    return found
+
+
 class ApplicationKeys:
     """The keys of a foundation's applications on Scaleway. Requests raise ScalewayError."""
 
@@ -161,7 +176,7 @@ class ApplicationKeys:
 
     def make(self, application: str, description: str = naming.HANDED_OUT_KEY) -> KeyPair:
         """Create a key. Raises OpsError if the application does not exist yet."""
-        expires = self._settings.api_keys_expire_on
+        expires = self.expires_on
         body = {
             "application_id": self.id_of(application),
             "default_project_id": self.project_id,
@@ -176,10 +191,14 @@ class ApplicationKeys:
         id_ = self.id_of(application)
         return {key["access_key"]: key for owner, key in self.existing() if owner == id_}
 
+    @property
+    def expires_on(self) -> str | None:
+        """The date on which new keys expire, in ISO format; None if they do not expire."""
+        return self._settings.api_keys_expire_on
+
     def is_current(self, key: Object) -> bool:
         """Whether `snu keys` created the key and its expiry date matches the settings."""
-        expires = str(key.get("expires_at") or "")[:10] or None
-        return key["description"] == naming.HANDED_OUT_KEY and expires == self._settings.api_keys_expire_on
+        return is_current(key, self.expires_on)
 
     def describe(self, access_key: str, description: str) -> None:
         """Replace a key's description."""

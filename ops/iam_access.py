@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from ops.application_keys import KeyHolder, foundation_settings, holders
+from ops.application_keys import KeyHolder, foundation_settings, holders, keys_by_application
 from ops.exit_codes import ExitCode
 from ops.scaleway.catalogue import API_KEY, APPLICATION, IAM_USERS, POLICY, POLICY_RULES, PROJECT
 from ops.scaleway.client import Client, Object, ScalewayError
@@ -72,6 +72,11 @@ class Iam:
         return self._list(API_KEY.listing)
 
     @cached_property
+    def keys_by_application(self) -> dict[str, list[Object]]:
+        """The applications' API keys, by the application's name."""
+        return keys_by_application(self.api_keys, self.application_ids)
+
+    @cached_property
     def application_ids(self) -> dict[str, str]:
         """Ids by name."""
         return {each["name"]: each["id"] for each in self._list(APPLICATION.listing)}
@@ -110,13 +115,10 @@ class Iam:
 
     def expiring(self, known: Iterable[KeyHolder]) -> Iterator[ExpiringKey]:
         """The holders' API keys that have expired or expire soon."""
-        names = {self.application_ids[each.application]: each.application for each in known if self.has(each)}
-        for key in self.api_keys:
-            if (name := names.get(key.get("application_id") or "")) and (found := expires_soon(key, name)):
-                yield found
-
-    def has(self, holder: KeyHolder) -> bool:
-        return holder.application in self.application_ids
+        for name in dict.fromkeys(each.application for each in known):
+            for key in self.keys_by_application.get(name, ()):
+                if found := expires_soon(key, name):
+                    yield found
 
     @cached_property
     def _policies(self) -> list[Object]:

@@ -7,14 +7,15 @@ is not in any secret; the next run deletes that key.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from infra import naming
-from ops.application_keys import ApplicationKeys, KeyHolder
+from ops.application_keys import ApplicationKeys, KeyHolder, is_current, keys_by_application
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.scaleway.client import ScalewayError
 from ops.state.backend_document import KeyPair
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ops.state.bootstrap import Say
 
 _ACCESS_KEY, _SECRET_KEY = "accessKey", "secretKey"
+_FORBIDDEN = 403
 
 
 @dataclass(frozen=True)
@@ -110,28 +112,94 @@ def _pair(known: Mapping[str, str]) -> KeyPair | None:
     return KeyPair(known[_ACCESS_KEY], known[_SECRET_KEY]) if known.keys() >= {_ACCESS_KEY, _SECRET_KEY} else None
 
 
+@dataclass(frozen=True)
+class KeyProblem:
+    """Something that `snu keys store` would change about a stored key."""
+
+    secret: str
+    problem: str
+    """A single line without a full stop."""
+    is_missing: bool
+    """Whether the secret has no key that works; otherwise, the key does not match the settings, or is not the only one.
+    """
+    has_version: bool = True
+
+
+@dataclass(frozen=True)
+class KeyInspection:
+    """Compares stored keys with IAM and with the foundation's settings. Requests raise ScalewayError."""
+
+    account: Account
+    project_id: str
+    keys: Mapping[str, Sequence[Object]]
+    """API keys by application."""
+    expires_on: str | None
+    """The expiry date in the settings."""
+    access: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By secret, what the document must contain besides the key."""
+
+    def problems(self, holders: Iterable[KeyHolder]) -> Iterator[KeyProblem]:
+        """The problems with stored keys. A secret that the user's key may not read is only checked for a version.
+
+        Raises OpsError if none of the secrets is visible.
+        """
+        stored = [each for each in holders if each.secret]
+        secrets = {each: self.account.secrets_named(each.secret, self.project_id) for each in stored}
+        if stored and not any(secrets.values()):
+            names = ", ".join(each.secret for each in stored)
+            raise OpsError(f"These secrets are not visible to the current API key: {names}.", ExitCode.ENVIRONMENT)
+        for holder, found in secrets.items():
+            if not found:
+                yield KeyProblem(holder.secret, f"the secret {holder.secret} does not exist", True, False)
+            elif problem := self._problem(holder, _Stored.read(self.account, found[0])):
+                yield problem
+
+    def _problem(self, holder: KeyHolder, stored: _Stored) -> KeyProblem | None:
+        secret, keys = holder.secret, {str(key["access_key"]): key for key in self.keys.get(holder.application, ())}
+        if not stored.has_version:
+            return KeyProblem(secret, f"the secret {secret} has no version", True, False)
+        used = [stored.document.get(_ACCESS_KEY, "")] if stored.is_readable else [*keys]
+        works = [keys[each] for each in used if each in keys]
+        if not works:
+            return KeyProblem(secret, f"the secret {secret} contains no valid API key of {holder.application}", True)
+        has_access = not stored.is_readable or self.access.get(secret, {}).items() <= stored.document.items()
+        if not has_access or not any(is_current(key, self.expires_on) for key in works):
+            return KeyProblem(secret, f"the secret {secret} does not match the settings", False)
+        if len(keys) > 1:
+            return KeyProblem(secret, f"{holder.application} has keys that the secret {secret} does not contain", False)
+        return None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The content of a secret."""
+
+    has_version: bool
+    is_readable: bool = True
+    """Whether the user's key may read it."""
+    document: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, account: Account, secret: Secret) -> Self:
+        try:
+            text = account.content(secret)
+        except ScalewayError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            return cls(any(each.is_enabled for each in account.versions(secret)), is_readable=False)
+        return cls(text is not None, document=_parsed(text))
+
+
 def outdated_keys(
     account: Account, cloud: ApplicationKeys, holders: Iterable[KeyHolder], outputs: Mapping[str, Any]
 ) -> Iterator[str]:
     """The secrets that `snu keys store` would change, except crash alert secrets that have no version yet."""
-    by_application: dict[str, list[Object]] = {}
-    for application_id, key in cloud.existing():
-        by_application.setdefault(application_id, []).append(key)
-    access = {naming.alerts_secret(name): name for name in outputs.get("alertsAccess") or {}}
-    for holder in holders:
-        if not holder.secret:
-            continue
-        keys = by_application.get(cloud.application_ids.get(holder.application, ""), [])
-        is_current = len(keys) == 1 and cloud.is_current(keys[0])
-        if environment := access.get(holder.secret):
-            found = account.secrets_named(holder.secret, cloud.project_id)
-            known = _content(account, found[0]) if found else {}
-            if not known:
-                continue
-            expected = {**_access(known, environment, outputs), _ACCESS_KEY: keys[0]["access_key"] if keys else ""}
-            is_current = is_current and expected.items() <= known.items()
-        if not is_current:
-            yield holder.secret
+    keys = keys_by_application((key for _, key in cloud.existing()), cloud.application_ids)
+    access = {naming.alerts_secret(name): each for name, each in (outputs.get("alertsAccess") or {}).items()}
+    inspection = KeyInspection(account, cloud.project_id, keys, cloud.expires_on, access)
+    for each in inspection.problems(holders):
+        if each.has_version or each.secret not in access:
+            yield each.secret
 
 
 def _access(known: Mapping[str, str], environment: str, outputs: Mapping[str, Any]) -> dict[str, str]:
@@ -142,7 +210,10 @@ def _access(known: Mapping[str, str], environment: str, outputs: Mapping[str, An
 
 def _content(account: Account, secret: Secret) -> dict[str, str]:
     """The content of a secret; empty if there is no valid version."""
-    text = account.content(secret)
+    return _parsed(account.content(secret))
+
+
+def _parsed(text: bytes | None) -> dict[str, str]:
     try:
         content = json.loads(text) if text else {}
     except ValueError:

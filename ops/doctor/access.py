@@ -1,8 +1,11 @@
-"""Checks the Scaleway keys: whose the current key is, what applications are allowed to do, and when keys expire."""
+"""Checks the Scaleway keys: whose the current key is, what applications are allowed to do, which keys are stored in
+Secret Manager, and when keys expire."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 
 from infra import naming
 from infra.components import permission_sets
@@ -18,8 +21,11 @@ from ops.doctor.context import (
     first_line,
 )
 from ops.errors import OpsError
+from ops.exit_codes import ExitCode
 from ops.iam_access import Iam, expiring_keys, foundation_of
 from ops.stacks import Stack
+from ops.state.account import Account
+from ops.stored_keys import KeyInspection, KeyProblem
 
 _SECRETS = "SecretManagerSecretAccess"
 _EVERYTHING = ("AllProductsFullAccess", "IAMManager", "OrganizationManager")
@@ -82,48 +88,94 @@ def permissions(subject: DoctorContext) -> Iterator[Finding]:
             settings = foundation_settings(foundation)
             iam = _iam(subject, stack)
             project = iam.project_ids.get(naming.project(settings.project.name))
-            for application, needed in _needed(stack, foundation, settings):
-                if application not in done:
-                    done.add(application)
-                    yield from _of_application(iam, application, needed, project or "", foundation.name)
+            for needed in _needed(stack, foundation, settings):
+                if needed.application not in done:
+                    done.add(needed.application)
+                    yield from _of_application(iam, needed, project or "", foundation.name)
         except OpsError as error:
             reason = first_line(error).removeprefix(f"{stack.name}: ")
             yield UncheckedRequirement(f"the permissions for {stack.name}", reason)
 
 
-def _of_application(
-    iam: Iam, application: str, needed: frozenset[str], project: str, foundation: str
-) -> Iterator[Finding]:
-    fix = f"scripts/snu up {foundation}"
+@dataclass(frozen=True)
+class _NeededPermissions:
+    """The permission sets that an application needs."""
+
+    application: str
+    in_project: frozenset[str]
+    in_organization: frozenset[str] = frozenset(permission_sets.ORGANIZATION)
+
+
+def _of_application(iam: Iam, needed: _NeededPermissions, project: str, foundation: str) -> Iterator[Finding]:
+    fix, application = f"scripts/snu up {foundation}", needed.application
     if application not in iam.application_ids:
         yield MissingRequirement(f"the application {application} does not exist", fix)
         return
     granted = iam.permissions(application)
     in_project = granted.in_projects.get(project, frozenset())
     wide = sorted({*_EVERYTHING} & {*granted.in_organization, *in_project})
-    lacking = [] if wide else sorted(needed - in_project)
-    lacking += [] if wide else sorted({*permission_sets.ORGANIZATION} - granted.in_organization)
+    lacking = [] if wide else sorted(needed.in_project - in_project)
+    lacking += [] if wide else sorted(needed.in_organization - granted.in_organization)
     if lacking:
         yield MissingRequirement(f"the policy of {application} lacks {', '.join(lacking)}", fix)
     if wide:
         yield Risk(f"the policies of {application} also grant {', '.join(wide)}, which it does not need")
 
 
-def _needed(stack: Stack, foundation: Stack, settings: FoundationSettings) -> Iterator[tuple[str, frozenset[str]]]:
-    """The stack's applications with the permission sets that they need in the project."""
+def _needed(stack: Stack, foundation: Stack, settings: FoundationSettings) -> Iterator[_NeededPermissions]:
+    """What the stack's applications need."""
     more = permission_sets.OPEN_DATABASES if settings.opens_databases else ()
     if stack.name == foundation.name:
         application = naming.foundation_preview_application(settings.project.name)
-        yield application, frozenset({*permission_sets.PREVIEW_FOUNDATION, _SECRETS})
+        yield _NeededPermissions(application, frozenset({*permission_sets.PREVIEW_FOUNDATION, _SECRETS}))
         return
     identity = stack.config["snu:environment"]
+    name = str(identity.get("previewOf") or identity["name"])
+    environment = settings.environments.get(name)
+    if environment is not None and environment.release_commands:
+        yield _NeededPermissions(naming.release_application(name), frozenset(permission_sets.RUN_JOBS), frozenset())
     if identity.get("previewOf"):
         application = naming.previews_application(settings.project.name)
-        yield application, frozenset({*permission_sets.DEPLOY, *permission_sets.WRITE_SECRETS, *more})
+        yield _NeededPermissions(
+            application, frozenset({*permission_sets.DEPLOY, *permission_sets.WRITE_SECRETS, *more})
+        )
         return
-    name = str(identity["name"])
-    yield naming.deploy_application(name), frozenset({*permission_sets.DEPLOY, *more, _SECRETS})
-    yield naming.preview_application(name), frozenset({*permission_sets.PREVIEW, *more, _SECRETS})
+    deploying, previewing = (
+        frozenset({*sets, *more, _SECRETS}) for sets in (permission_sets.DEPLOY, permission_sets.PREVIEW)
+    )
+    yield _NeededPermissions(naming.deploy_application(name), deploying)
+    yield _NeededPermissions(naming.preview_application(name), previewing)
+
+
+def stored_keys(subject: DoctorContext) -> Iterator[Finding]:
+    """Each secret in which `snu keys store` stores a key contains a valid one that matches the settings."""
+    done = set[str]()
+    for stack in subject.stacks:
+        foundation = foundation_of(stack)
+        if foundation.name in done:
+            continue
+        done.add(foundation.name)
+        try:
+            problems = _key_problems(subject, stack, foundation)
+        except OpsError as error:
+            reason = first_line(error).removeprefix(f"{stack.name}: ")
+            yield UncheckedRequirement(f"the stored keys of {foundation.name}", reason)
+            continue
+        for each in problems:
+            if each.is_missing or not subject.in_workflow:
+                yield MissingRequirement(each.problem, f"scripts/snu keys store {foundation.name}")
+            else:
+                yield Risk(each.problem)  # must not block a release
+
+
+def _key_problems(subject: DoctorContext, stack: Stack, foundation: Stack) -> list[KeyProblem]:
+    settings, iam = foundation_settings(foundation), _iam(subject, stack)
+    name = naming.project(settings.project.name)
+    if name not in iam.project_ids:
+        raise OpsError(f"The project {name} does not exist", ExitCode.ENVIRONMENT)
+    with closing(Account(stack, subject.environ)) as account:
+        inspection = KeyInspection(account, iam.project_ids[name], iam.keys_by_application, settings.api_keys_expire_on)
+        return [*inspection.problems(holders(foundation, settings))]
 
 
 def key_expiry(subject: DoctorContext) -> Iterator[Finding]:

@@ -223,6 +223,7 @@ CHECKS: Sequence[Check] = (
     Check("states", _STATE, states),
     Check("foundations", _STATE, foundations),
     Check("permissions", _PERMISSIONS, access.permissions),
+    Check("stored keys", "docs/how-to/api-keys.md#store-keys-in-secret-manager", access.stored_keys),
     Check("expiry of API keys", "docs/how-to/rotate.md#expiry", access.key_expiry),
     Check("separation", "docs/reference/keys.md#what-scaleway-cannot-separate", separation),
     Check("images", "docs/how-to/releases.md#promote", images),

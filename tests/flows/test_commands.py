@@ -9,18 +9,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra import naming
 from ops.exit_codes import ExitCode
-from tests.lab.keys import deploy_key, use
+from tests.lab.keys import deploy_key, make_key, use
 from tests.lab.lab import Lab
+from tests.lab.release_commands import JOB_RUNS, RELEASE, enable, runs, served
 from tests.support.environment import clean_environment
 
-JOB_RUNS = "/serverless-jobs/v1alpha2/regions/fr-par/job-runs"
-RELEASE = {"command": ["npm", "run", "migrate"], "documentVariables": ["MONGO_URL"]}
+STARTER = naming.release_application("local")
 _PATIENCE_SECONDS = 60.0
 
 
@@ -37,29 +39,11 @@ def _only_two_apps(config: dict[str, Any]) -> None:
     del config["snu:crashAlerts"]
 
 
-def enable(lab: Lab) -> None:
-    """Let the foundation provide the key."""
-    lab.project.change("foundation-local", lambda each: each["snu:environments"]["local"].update(releaseCommands=True))
-    lab.up_ok("foundation-local")
-    use(lab, "local", deploy_key(lab, "local"))
-
-
 def version(lab: Lab, letter: str) -> str:
     """Let the stack run another version of the image; returns its digest."""
     digest = f"sha256:{letter * 64}"
     lab.project.change("local", lambda config: config["snu:images"]["api"].update(version=letter, digest=digest))
     return digest
-
-
-def runs(lab: Lab) -> list[dict[str, Any]]:
-    """The runs of commands, newest first."""
-    found: list[dict[str, Any]] = lab.ask("GET", f"{JOB_RUNS}?order_by=created_at_desc")["job_runs"]
-    return found
-
-
-def served(lab: Lab) -> set[str]:
-    """The digests of the images that containers run."""
-    return {each["image"].rpartition("@")[2] for each in lab.resources("containers.container")}
 
 
 def transitions(lab: Lab, seconds: float) -> None:
@@ -114,6 +98,60 @@ def test_a_preview_says_what_the_foundation_lacks(lab: Lab) -> None:
     assert "run `scripts/snu keys store foundation-local`" in lacking.stdout
 
 
+def wrong(lab: Lab, check: str) -> dict[str, str]:
+    """What `snu doctor` misses, with the fix."""
+    checked = json.loads(lab.project.snu("doctor", "local", "--json").stdout)
+    assert not [each for each in checked["unchecked"] if each["check"] == check], checked["unchecked"]
+    return {each["requirement"]: each["fix"] for each in checked["missing"] if each["check"] == check}
+
+
+def test_the_key_is_checked_expires_and_is_rotated_as_the_other_stored_keys(lab: Lab, tmp_path: Path) -> None:
+    snu = lab.project.snu
+    assert wrong(lab, "stored keys") == {}
+    lab.project.change("foundation-local", lambda each: each["snu:environments"]["local"].update(releaseCommands=True))
+    assert wrong(lab, "permissions") == {f"the application {STARTER} does not exist": "scripts/snu up foundation-local"}
+    store = "scripts/snu keys store foundation-local"
+    assert wrong(lab, "stored keys") == {"the secret snu-local-release does not exist": store}
+    assert lab.up("foundation-local", "--skip-preview").returncode == ExitCode.OK
+    assert wrong(lab, "stored keys") == {"the secret snu-local-release has no version": store}
+    lab.up_ok("foundation-local")
+    assert {**wrong(lab, "stored keys"), **wrong(lab, "permissions")} == {}
+
+    # Another key than the one in the secret, as a run leaves it that is killed in between.
+    lab.ask("DELETE", f"/iam/v1alpha1/api-keys/{_stored(lab)['accessKey']}")
+    make_key(lab, STARTER)
+    assert wrong(lab, "stored keys") == {f"the secret snu-local-release contains no valid API key of {STARTER}": store}
+    warned = lab.up("foundation-local", "--skip-preview")
+    assert "missing or outdated: snu-local-release. Run `scripts/snu keys store" in warned.stderr
+    expires = str(datetime.now(UTC).date() + timedelta(days=10))
+    lab.project.change("foundation-local", lambda each: each.update({"snu:apiKeysExpireOn": expires}))
+    lab.up_ok("foundation-local")
+    key = _stored(lab)
+    listed = snu("keys", "list", "foundation-local").stdout
+    assert f"{STARTER}: runs release commands of local, key stored in the secret snu-local-release (1 key)" in listed
+    expiring = f"the API key {key['accessKey']} of {STARTER} expires on {expires}"
+    assert wrong(lab, "expiry of API keys")[expiring] == f"{store} --rotate"
+    assert expiring in snu("status").stdout
+    for command in (
+        ("make", "foundation-local", STARTER, "--out", str(tmp_path / "keys")),
+        ("revoke", "foundation-local", key["accessKey"], "--yes"),
+    ):
+        refused = snu("keys", *command)
+        assert refused.returncode == ExitCode.USAGE
+        assert f"the key of {STARTER} is managed in the secret snu-local-release" in refused.stderr
+
+    lab.project.change("foundation-local", lambda each: each.pop("snu:apiKeysExpireOn"))
+    use(lab, "local", deploy_key(lab, "local"))  # which may not read the alerts' secret
+    outdated = {f"the secret snu-local-{name} does not match the settings": store for name in ("alerts", "release")}
+    assert wrong(lab, "stored keys") == outdated
+    rotated = snu("rotate", "state", "local", "--yes")
+    assert rotated.returncode == ExitCode.OK, rotated.stdout + rotated.stderr
+    assert wrong(lab, "stored keys") == {}
+    assert _stored(lab)["accessKey"] != key["accessKey"]
+    assert lab.call("GET", "/account/v3/projects", key=key["secretKey"]).status_code == 401
+    assert "the release command of api has succeeded" in lab.up_ok("local").stdout
+
+
 def test_a_release_command_runs_once_for_each_version(lab: Lab, engine: str) -> None:
     enable(lab)
     first = lab.project.config("local")["snu:images"]["api"]["digest"]
@@ -130,7 +168,7 @@ def test_a_release_command_runs_once_for_each_version(lab: Lab, engine: str) -> 
     listed = lab.project.snu("job", "runs", "api-release")
     assert run["id"][:8] in listed.stdout, listed.stderr
     (key,) = [each for each in lab.resources("iam.api_key") if _stored(lab)["accessKey"] == each["access_key"]]
-    application = lab.find("iam.application", naming.release_application("local"))
+    application = lab.find("iam.application", STARTER)
     assert key["application_id"] == application["id"]
     for path in lab.project.directory.rglob("*"):
         if path.is_file() and "scaleway" not in path.parts and ".venv" not in path.parts:

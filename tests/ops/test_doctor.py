@@ -32,7 +32,9 @@ from ops.doctor.programs import Version, programs, within
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub
+from ops.stack_file import edit
 from ops.stacks import find_stack
+from ops.stored_keys import KeyProblem
 from tests.support.environment import ROOT
 from tests.support.fake_server import FakeServer, json_response
 from tests.support.github import TOKEN, FakeGitHub, hub
@@ -123,6 +125,7 @@ def test_environments_that_share_a_project(project: Path) -> None:
 
 
 DEPLOY, PREVIEW = naming.deploy_application("staging"), naming.preview_application("staging")
+STARTER = naming.release_application("staging")
 PROJECT = "project-of-staging"
 
 
@@ -265,6 +268,62 @@ def test_permissions_that_are_missing_or_too_wide(
     assert found(access.permissions, only_stage(project, iam.server)) == [expected]
 
 
+def with_release_commands(project: Path) -> None:
+    foundation = project / "Pulumi.foundation-stage.yaml"
+    edit(foundation, lambda config: config["snu:environments"]["staging"].update(releaseCommands=True))
+
+
+@pytest.mark.parametrize(
+    ("sets", "expected"),
+    [
+        (None, MissingRequirement(f"the application {STARTER} does not exist", "scripts/snu up foundation-stage")),
+        (
+            ["ContainersReadOnly"],
+            MissingRequirement(
+                f"the policy of {STARTER} lacks ServerlessJobsFullAccess", "scripts/snu up foundation-stage"
+            ),
+        ),
+        (["ServerlessJobsFullAccess"], None),
+    ],
+)
+def test_permissions_of_the_application_for_release_commands(
+    project: Path, iam: FakeIam, sets: list[str] | None, expected: Finding | None
+) -> None:
+    with_release_commands(project)
+    if sets is not None:
+        iam.rules[STARTER] = [{"project_ids": [PROJECT], "permission_set_names": sets}]
+    iam.serve()
+    assert found(access.permissions, only_stage(project, iam.server)) == ([expected] if expected else [])
+
+
+def test_only_a_key_that_is_missing_blocks_a_release(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = [KeyProblem("snu-staging-release", "it is missing", True), KeyProblem("other", "it is outdated", False)]
+    monkeypatch.setattr(access, "_key_problems", lambda *_: problems)
+    stage = find_stack(project, "stage")
+    fix = "scripts/snu keys store foundation-stage"
+    for environ, outdated in (
+        ({}, MissingRequirement("it is outdated", fix)),
+        ({"GITHUB_ACTIONS": "true"}, Risk("it is outdated")),
+    ):
+        context = DoctorContext(project, (stage, stage), environ, None)
+        assert found(access.stored_keys, context) == [MissingRequirement("it is missing", fix), outdated]
+
+
+@pytest.mark.parametrize("projects", [[], [{"id": PROJECT, "name": "snu-staging"}]])
+def test_stored_keys_that_cannot_be_seen(project: Path, scaleway: FakeServer, projects: list[dict[str, str]]) -> None:
+    """The account has no secrets, or none that the key can see."""
+    for path, name, items in (
+        ("/iam/v1alpha1/applications", "applications", []),
+        ("/iam/v1alpha1/api-keys", "api_keys", []),
+        ("/account/v3/projects", "projects", projects),
+    ):
+        scaleway.expect_request(path).respond_with_json({name: items, "total_count": len(items)})
+    (unknown,) = access.stored_keys(only_stage(project, scaleway))
+    assert isinstance(unknown, UncheckedRequirement)
+    assert unknown.subject == "the stored keys of foundation-stage"
+    assert ("not visible" if projects else "does not exist") in unknown.reason
+
+
 def programs_on_path(folder: Path, **outputs: str) -> dict[str, str]:
     """A PATH with these programs, each of which prints its output."""
     folder.mkdir()
@@ -389,7 +448,7 @@ def test_the_report(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert details.count("unknown") == 2
     (key,) = [line for line in lines if "SCW_ACCESS_KEY" in line]
     assert "the state of stage, the state of production" in key  # one cause, one line
-    assert re.fullmatch(r"stage, production: 16 checks, \d good, \d wrong, \d+ unknown\.", lines[-1])
+    assert re.fullmatch(r"stage, production: 17 checks, \d good, \d wrong, \d+ unknown\.", lines[-1])
 
 
 @pytest.mark.usefixtures("no_keys")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -18,10 +19,11 @@ from infra import naming
 from infra.settings import FoundationSettings, load
 from ops.application_keys import ApplicationKeys, KeyHolder
 from ops.errors import OpsError
-from ops.scaleway.client import Client
-from ops.state.account import Account, Secret
+from ops.exit_codes import ExitCode
+from ops.scaleway.client import Client, ScalewayError
+from ops.state.account import Account, Secret, SecretVersion
 from ops.state.backend_document import BackendDocument, KeyPair
-from ops.stored_keys import StoredKeys, outdated_keys, store_alerts_access, store_release_key
+from ops.stored_keys import KeyInspection, StoredKeys, outdated_keys, store_alerts_access, store_release_key
 from tests.support.committed_stacks import config_of
 from tests.support.mocks import NOWHERE
 
@@ -181,3 +183,75 @@ def test_the_key_of_release_commands_is_stored_alone_and_replaced_on_request() -
         assert cloud.stored == {"accessKey": keys[0], "secretKey": f"secret-of-{keys[0]}"}
     with pytest.raises(OpsError, match=r"no secret snu-ci-release yet\. Everything stored so far was kept"):
         store_release_key(cast(Account, Cloud()), StoredKeys(cloud.handed_out(), lambda *_: None), "ci", "p")
+
+
+RELEASE = KeyHolder(naming.release_application("ci"), "runs release commands", naming.release_secret("ci"))
+
+
+@dataclass
+class Stored:
+    """The secret of release commands, as the current API key sees it."""
+
+    content_or_error: bytes | ScalewayError | None
+    is_visible: bool = True
+    is_enabled: bool = True
+
+    def secrets_named(self, name: str, project_id: str) -> Sequence[Secret]:
+        return [Secret("s", name, project_id)] if self.is_visible else []
+
+    def content(self, secret: Secret) -> bytes | None:
+        if isinstance(self.content_or_error, ScalewayError):
+            raise self.content_or_error
+        return self.content_or_error
+
+    def versions(self, secret: Secret) -> Sequence[SecretVersion]:
+        return [SecretVersion(1, self.is_enabled, datetime.now(UTC), "")]
+
+    def problems(self, *keys: dict[str, Any], expires_on: str | None = None) -> list[tuple[str, bool]]:
+        inspection = KeyInspection(cast(Account, self), "p", {RELEASE.application: keys}, expires_on)
+        return [
+            (each.problem, each.is_missing) for each in inspection.problems([RELEASE, KeyHolder("other", "deploys")])
+        ]
+
+
+def api_key(name: str = "SCW1", expires: str | None = None, description: str = naming.HANDED_OUT_KEY) -> dict[str, Any]:
+    return {"access_key": name, "expires_at": expires, "description": description}
+
+
+CONTENT = json.dumps({"accessKey": "SCW1", "secretKey": "hush-hush"}).encode()
+FORBIDDEN = ScalewayError("no", 403, ExitCode.FAILED)
+NO_KEY = (f"the secret {RELEASE.secret} contains no valid API key of {RELEASE.application}", True)
+NO_VERSION = (f"the secret {RELEASE.secret} has no version", True)
+DIFFERS = (f"the secret {RELEASE.secret} does not match the settings", False)
+MORE = (f"{RELEASE.application} has keys that the secret {RELEASE.secret} does not contain", False)
+
+
+@pytest.mark.parametrize(
+    ("stored", "keys", "expected"),
+    [
+        (Stored(CONTENT), [api_key()], []),
+        (Stored(None), [api_key()], [NO_VERSION]),
+        (Stored(CONTENT), [], [NO_KEY]),
+        (Stored(CONTENT), [api_key("SCW2")], [NO_KEY]),
+        (Stored(b"hush-hush"), [api_key()], [NO_KEY]),
+        (Stored(CONTENT), [api_key(), api_key("SCW2")], [MORE]),
+        (Stored(CONTENT), [api_key(expires="2030-01-01T00:00:00Z")], [DIFFERS]),
+        (Stored(CONTENT), [api_key(description="manual")], [DIFFERS]),
+        (Stored(FORBIDDEN), [api_key()], []),
+        (Stored(FORBIDDEN, is_enabled=False), [api_key()], [NO_VERSION]),
+        (Stored(FORBIDDEN), [], [NO_KEY]),
+        (Stored(FORBIDDEN), [api_key(), api_key("SCW2")], [MORE]),
+        (Stored(FORBIDDEN), [api_key(description="manual")], [DIFFERS]),
+    ],
+)
+def test_a_stored_key_is_compared_as_far_as_it_can_be_read(
+    stored: Stored, keys: list[dict[str, Any]], expected: list[tuple[str, bool]]
+) -> None:
+    assert stored.problems(*keys) == expected
+
+
+def test_secrets_that_are_not_visible_are_not_missing() -> None:
+    with pytest.raises(OpsError, match=f"not visible to the current API key: {RELEASE.secret}"):
+        Stored(CONTENT, is_visible=False).problems(api_key())
+    with pytest.raises(ScalewayError, match="broken"):
+        Stored(ScalewayError("broken", 500, ExitCode.FAILED)).problems(api_key())
