@@ -5,10 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from ops.jobs import JobRun, Jobs
 from ops.previews import names
-from ops.scaleway.catalogue import CONTAINER, CONTAINER_DOMAIN, RECORD, RECORDS_OF_PROGRAM, SECRET, ResourceKind
+from ops.scaleway.catalogue import (
+    CONTAINER,
+    CONTAINER_DOMAIN,
+    JOB_DEFINITION,
+    RECORD,
+    RECORDS_OF_PROGRAM,
+    SECRET,
+    ResourceKind,
+)
 from ops.scaleway.client import Client, Object, ScalewayError
 
 if TYPE_CHECKING:
@@ -18,6 +28,9 @@ _POLL_SECONDS = 2.0
 _LOCAL_POLL_SECONDS = 0.1
 _DELETING = "deleting"
 _DELETING_SECONDS = 180.0
+_STOPPING_SECONDS = 60.0
+_MOST_RUNS = 100
+"""How many of a job's newest runs may still be in progress."""
 _SETTLE_SECONDS = 15.0
 """How long listings may still include deleted objects."""
 
@@ -70,14 +83,14 @@ class Cloud:
                 CONTAINER,
                 each["name"],
                 each["id"],
-                names.of_container(each["name"]) or "",
+                names.of_workload(each["name"]) or "",
                 str(each.get("status") or ""),
                 str(each.get("error_message") or ""),
             )
             for each in self._listed(CONTAINER, namespace_id=self._namespace_id)
         ]
         owners = {each.id: each.preview for each in containers}
-        objects = [*self._domains(owners), *containers, *self._zone_records(), *self._secrets()]
+        objects = [*self._domains(owners), *containers, *self._jobs(), *self._zone_records(), *self._secrets()]
         unknown = tuple(each.name for each in containers if not each.preview)
         return CloudObjects(tuple(each for each in objects if each.preview), unknown)
 
@@ -93,6 +106,21 @@ class Cloud:
             progress(f"Waiting for {', '.join(map(str, left))} to be deleted")
             time.sleep(self._poll_seconds)
         return left
+
+    def stop_runs(self, preview: str) -> None:
+        """Stop the runs of an environment's jobs, and wait until they have ended: until then, Scaleway does not delete
+        the jobs. Raises ScalewayError.
+        """
+        jobs = Jobs(self._client, preview, {})
+        deadline = time.monotonic() + _STOPPING_SECONDS
+        for run in self._active_runs(jobs, preview):
+            jobs.stop(run.id)
+        while self._active_runs(jobs, preview) and time.monotonic() < deadline:
+            time.sleep(self._poll_seconds)
+
+    def _active_runs(self, jobs: Jobs, preview: str) -> list[JobRun]:
+        own = [each for each in self._jobs() if each.preview == preview]
+        return [run for job in own for run in islice(jobs.runs({"id": job.id}), _MOST_RUNS) if not run.has_ended]
 
     def remove(self, target: CloudObject) -> None:
         """Delete an object; succeeds even if it is already gone. Raises ScalewayError."""
@@ -114,6 +142,10 @@ class Cloud:
             host = each["hostname"]
             preview = owners.get(each["container_id"]) or self._template.preview_of_host(host) or ""
             yield CloudObject(CONTAINER_DOMAIN, host, each["id"], preview, str(each.get("status") or ""))
+
+    def _jobs(self) -> Iterator[CloudObject]:
+        for each in self._listed(JOB_DEFINITION, project_id=self._project_id):
+            yield CloudObject(JOB_DEFINITION, each["name"], each["id"], names.of_workload(each["name"]) or "")
 
     def _zone_records(self) -> Iterator[CloudObject]:
         zone = self._template.zone

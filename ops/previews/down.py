@@ -57,14 +57,15 @@ def take_down(
             remove_files(parent, name)
             on_removed()
             return RemovalResult(bool(previews), known)
-        destroy_locked(stack, options)
+        destroy_locked(stack, cloud, options)
         forget_locked(stack, cloud)
         on_removed()
     return RemovalResult(True, known)
 
 
-def destroy_locked(stack: PreviewStack, options: Options) -> None:
-    """Delete all resources in the state. The caller must have locked the stack. Raises OpsError."""
+def destroy_locked(stack: PreviewStack, cloud: Cloud, options: Options) -> None:
+    """Stop all runs and delete all resources in the state. The caller must have locked the stack. Raises OpsError."""
+    cloud.stop_runs(stack.name)
     if stack.state is None:
         return
     stack.recover()

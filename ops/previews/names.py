@@ -11,7 +11,7 @@ from scaleway_facts.limits import CONTAINER_NAME
 _PULL_REQUEST = r"pr-[1-9][0-9]*"
 _BRANCH = r"br-(?:[a-z0-9]+-)*[0-9a-f]{8}"
 _PREVIEW = re.compile(f"{_PULL_REQUEST}|{_BRANCH}")
-_CONTAINER = re.compile(f"({_PULL_REQUEST}|{_BRANCH})-[a-z][a-z0-9-]*")
+_WORKLOAD = re.compile(f"({_PULL_REQUEST}|{_BRANCH})-[a-z][a-z0-9-]*")
 """Greedy, to match the longest possible environment name."""
 _NO_CI = re.compile(r"no-ci-.*|.*-no-ci|.*-no-ci-.*", re.DOTALL)
 _HASH_DIGITS = 8
@@ -60,9 +60,9 @@ def pull_request_of(name: str) -> int | None:
     return int(name.removeprefix("pr-")) if re.fullmatch(_PULL_REQUEST, name) else None
 
 
-def of_container(container: str) -> str | None:
-    """The preview environment that a container name belongs to, or None."""
-    match = _CONTAINER.fullmatch(container)
+def of_workload(name: str) -> str | None:
+    """The preview environment that the name of a container or job belongs to, or None."""
+    match = _WORKLOAD.fullmatch(name)
     return match[1] if match and is_preview(match[1]) else None
 
 

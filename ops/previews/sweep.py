@@ -175,10 +175,10 @@ class Sweep:
             if self._has_changed(decision, stack):
                 self._skipped[decision.name] = "it has changed in the meantime"
                 return False
+            destroy_locked(stack, self._cloud, options)
             if decision.action is SweepAction.REMOVE:
                 for target in decision.preview.objects:
                     self._cloud.remove(target)
-            destroy_locked(stack, options)
         return True
 
     def _has_changed(self, decision: SweepDecision, stack: PreviewStack) -> bool:

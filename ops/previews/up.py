@@ -120,7 +120,7 @@ def _commented(parent: Parent, cloud: Cloud, request: PreviewRequest, stack: Pre
 
 
 def _take_down(stack: PreviewStack, cloud: Cloud, request: PreviewRequest, options: Options, reason: str) -> None:
-    destroy_locked(stack, options)
+    destroy_locked(stack, cloud, options)
     forget_locked(stack, cloud)
     if request.github is not None:
         deployment.end(request.github, request.name)

@@ -58,6 +58,10 @@ class Billing(Enum):
 _NOT_LISTED = ListCall("", "")
 
 
+_NOUNS = {"scaleway:job/definition:Definition": "job"}
+"""Where the type alone does not say what it is."""
+
+
 @dataclass(frozen=True, eq=False)
 class ResourceKind:
     """A kind of resource."""
@@ -84,6 +88,8 @@ class ResourceKind:
     @property
     def noun(self) -> str:
         """``container``, ``serverless database``."""
+        if self.token in _NOUNS:
+            return _NOUNS[self.token]
         return re.sub(r"(?<!^)(?=[A-Z])", " ", self.token.rpartition(":")[2]).lower()
 
     @property

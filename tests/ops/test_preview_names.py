@@ -53,7 +53,7 @@ def test_branch_names_are_valid_and_within_the_limit(branch: str, app: str) -> N
     assert len(naming.container(name, "admin")) <= CONTAINER_NAME.most
     assert names.is_preview(name)
     assert names.pull_request_of(name) is None
-    assert names.of_container(naming.container(name, app)) == name
+    assert names.of_workload(naming.container(name, app)) == name
     assert names.of_secret(naming.secret(name)) == name
     assert name == names.of_branch(branch, LONGEST)
 
@@ -69,7 +69,7 @@ def test_no_branch_has_the_name_of_a_pull_request(number: int, branch: str, app:
     assert name != names.of_branch(branch, LONGEST)
     assert names.is_preview(name)
     assert names.pull_request_of(name) == number
-    assert names.of_container(naming.container(name, app)) == name
+    assert names.of_workload(naming.container(name, app)) == name
     assert names.of_secret(naming.secret(name)) == name
 
 
@@ -101,13 +101,13 @@ br-x--12345678 xpr-1 pr-² snu-pr-1 ci-api
 def test_nothing_else_is_a_preview(name: str) -> None:
     assert not names.is_preview(name)
     assert names.of_secret(naming.secret(name)) is None
-    assert names.of_container(naming.container(name, "api")) is None
+    assert names.of_workload(naming.container(name, "api")) is None
 
 
 def test_containers_are_attributed_to_the_right_preview() -> None:
-    assert names.of_container("br-deadbeef-abcdef12-api") == "br-deadbeef-abcdef12"
-    assert names.of_container("pr-12") is None
-    assert names.of_container("pr-1-2") is None
+    assert names.of_workload("br-deadbeef-abcdef12-api") == "br-deadbeef-abcdef12"
+    assert names.of_workload("pr-12") is None
+    assert names.of_workload("pr-1-2") is None
     assert names.of_secret("pr-12") is None
     assert names.of_secret("snu-pr-12-state") is None
 

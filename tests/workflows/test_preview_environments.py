@@ -261,7 +261,11 @@ def plant(patch: pytest.MonkeyPatch, world: World) -> None:
         project_dir=Path(),
     )
     github = SimpleNamespace(repository=SimpleNamespace(name=REPOSITORY), pull_request=world.pull_request)
-    cloud = SimpleNamespace(list_objects=world.list_objects, wait_until_gone=lambda *_: world.list_objects().objects)
+    cloud = SimpleNamespace(
+        list_objects=world.list_objects,
+        stop_runs=lambda _name: None,
+        wait_until_gone=lambda *_: world.list_objects().objects,
+    )
 
     def stacks(*_: object) -> dict[str, Any]:
         return {NAME: world.store.now} if world.things else {}
