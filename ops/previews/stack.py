@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,12 +17,22 @@ from ops.previews.inventory import RecordedState, state_of
 from ops.previews.parent import Parent
 from ops.readiness import check_containers, run_update
 from ops.recovery.run import needs_recovery, recover_locked
+from ops.report.base import error_lines
 from ops.report.factory import display_for
 from ops.report.text import counted
 from ops.secrets.check import warn_of_missing_keys
 from ops.session import Options, Session
 from ops.state.checkpoint import read_checkpoint
 from pulumi_state.store import checkpoints, layout
+
+
+class UpdateError(OpsError):
+    """An update failed. Its message refers to errors that were printed before."""
+
+    def __init__(self, error: OpsError, shown: Sequence[str]) -> None:
+        """``shown``: the lines of these errors, for reports elsewhere."""
+        super().__init__(str(error), error.code)
+        self.shown = shown
 
 
 @dataclass(frozen=True)
@@ -53,10 +64,15 @@ class PreviewStack:
         warn_of_missing_keys(self.session.stack, self.session.environ, self.session.store)
 
     def up(self, options: Options) -> None:
-        """Refresh, apply, and check the containers. Raises OpsError on failure, including policy violations."""
+        """Refresh, apply, and check the containers. Raises OpsError on failure, including policy violations, and
+        UpdateError if the update itself fails.
+        """
         checked = self.session.check_update(options)
         display = display_for(sys.stdout, self.session.title("Updating"), preview=False)
-        run_update(self.session, options, display, checked.record)
+        try:
+            run_update(self.session, options, display, checked.record)
+        except OpsError as error:
+            raise UpdateError(error, [line.plain for line in error_lines(display.record)]) from error
         write_file(self.parent, self.name)  # with the state's new salt, which plain `pulumi` reads from the file
         check_containers(
             self.session,

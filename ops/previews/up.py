@@ -21,7 +21,7 @@ from ops.previews.down import destroy_locked, forget_locked
 from ops.previews.eligibility import NotEligibleError, PreviewRequest
 from ops.previews.metadata import PreviewMetadata
 from ops.previews.parent import Parent
-from ops.previews.stack import PreviewStack, write_file
+from ops.previews.stack import PreviewStack, UpdateError, write_file
 from ops.session import Options
 from ops.stacks import find_stack, settings_of
 
@@ -113,7 +113,8 @@ def _commented(parent: Parent, cloud: Cloud, request: PreviewRequest, stack: Pre
     except NotEligibleError:
         raise
     except OpsError as error:
-        problem = comment.redacted(parent, request.name, str(error))
+        shown = [*error.shown, str(error)] if isinstance(error, UpdateError) else [str(error)]
+        problem = comment.redacted(parent, request.name, "\n".join(shown))
         deployment.report(request, DeploymentState.FAILURE)
         _comment(request, lambda: _report(cloud, stack, "failed", problem).markdown(), after=error)
         raise

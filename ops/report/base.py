@@ -72,6 +72,12 @@ def all_diagnostic_lines(record: OperationRecord) -> list[Line]:
     return [line for diagnostic in diagnostics for line in diagnostic_lines(diagnostic)]
 
 
+def error_lines(record: OperationRecord) -> list[Line]:
+    """An operation's errors."""
+    diagnostics = merged(item for item in record.relevant_diagnostics if item.severity == "error")
+    return [line for diagnostic in diagnostics for line in diagnostic_lines(diagnostic)]
+
+
 class Printer(Protocol):
     """Prints styled lines."""
 
