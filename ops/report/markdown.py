@@ -33,6 +33,7 @@ _LONGEST_DIAGNOSTIC_LINE = 300
 _FEW = 10
 """Maximum number of lines per resource, or resources per list, that are shown without folding."""
 _MOST_DIAGNOSTIC_LINES = 20
+_SEVERITIES = ("error", "warning", "info")
 _DIGEST_SHOWN = 12
 _SECTION_COST = 260
 """Maximum number of characters in a section's frame: heading, fold, and the line that counts omitted items."""
@@ -63,7 +64,7 @@ def plan_markdown(
     if limit < SHORTEST_LIMIT:
         raise ValueError(f"the limit is {limit} characters; expected at least {SHORTEST_LIMIT}")
     sections = _sections(record)
-    diagnostics = merged(item for item in record.relevant_diagnostics if item.severity in ("error", "warning"))
+    diagnostics = merged(item for item in record.relevant_diagnostics if _is_shown(item, sections))
     head = f"{title} {code(stack)}"
     plan = f"plan {code(digest.removeprefix('sha256:')[:_DIGEST_SHOWN])}" if digest else ""
     if not sections and not diagnostics and not remarks and _ending(record) is None:
@@ -357,8 +358,17 @@ def _unchanged(record: OperationRecord) -> int:
     return record.summary.changes.get("same", 0) if record.summary else 0
 
 
+def _is_shown(diagnostic: Diagnostic, sections: Sequence[_Section]) -> bool:
+    """Of the messages that are neither errors nor warnings, a reviewer needs those about a change: a release command
+    that will run.
+    """
+    if diagnostic.severity == "info":
+        return bool(diagnostic.urn and sections)
+    return diagnostic.severity in _SEVERITIES
+
+
 def _diagnostic_lines(diagnostics: Sequence[Diagnostic], room: int) -> Iterator[str]:
-    """Errors followed by warnings, in a fence.
+    """Errors followed by warnings and other messages, in a fence.
 
     They are sorted because providers report concurrently and the same preview must produce the same text.
     """
@@ -366,10 +376,14 @@ def _diagnostic_lines(diagnostics: Sequence[Diagnostic], room: int) -> Iterator[
         return
     texts = [
         f"{item.severity}: {f'{name_of(item.urn)}: ' if item.urn else ''}{line}" if number == 0 else f"  {line}"
-        for item in sorted(diagnostics, key=lambda item: (item.severity, name_of(item.urn), item.urn, item.message))
+        for item in sorted(diagnostics, key=_diagnostic_order)
         for number, line in enumerate(item.message.splitlines()[:_MOST_DIAGNOSTIC_LINES])
     ]
     yield from fenced(texts, room)
+
+
+def _diagnostic_order(item: Diagnostic) -> tuple[int, str, str, str]:
+    return _SEVERITIES.index(item.severity), name_of(item.urn), item.urn, item.message
 
 
 def fenced(texts: Sequence[str], room: int) -> Iterator[str]:
