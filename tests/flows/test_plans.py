@@ -30,6 +30,7 @@ from ops.process_environment import IDENTITY, SIGNING_KEY
 from ops.session import Options
 from tests.lab.lab import Run
 from tests.lab.planning import STACK, PlanLab
+from tests.lab.release_commands import RELEASE, enable, runs
 from tests.support import embedded
 from tests.support.pulumi_cli import PASSPHRASE, Cli, needs_pulumi
 
@@ -486,6 +487,55 @@ def test_a_failed_apply_reports_what_was_done(lab: PlanLab) -> None:
     assert "Traceback" not in failed.stdout + failed.stderr
     lab.lab.clear_faults()
     assert lab.apply().returncode == ExitCode.REFUSED
+
+
+def test_a_release_command_is_in_the_plan_and_runs_once(lab: PlanLab, tmp_path: Path) -> None:
+    enable(lab.lab)
+    lab.edit(lambda config: config["snu:apps"]["api"].update(release=RELEASE))
+    third = _plan_image(lab, "third", tmp_path)
+    assert runs(lab.lab) == []
+    done = lab.apply(tmp_path / "third.plan")
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    for part in ("Checking", "Applying"):
+        assert part in done.stdout
+    checked, _, applied = done.stdout.partition("Applying")
+    assert "runs release command of api: npm run migrate" in checked
+    assert "the release command of api has succeeded" in applied
+    assert [each["environment_variables"]["SNU_RELEASE"] for each in runs(lab.lab)] == [third]
+    again = lab.apply(tmp_path / "third.plan")
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert "has already been applied, and nothing has changed since." in again.stdout
+    assert len(runs(lab.lab)) == 1
+
+    # A command that cannot be started uses up the plan; the next plan runs it.
+    fourth = _plan_image(lab, "fourth", tmp_path)
+    lab.lab.fault("server_error", status=500, match={"method": "POST", "path": "*/start"})
+    failed = lab.apply(tmp_path / "fourth.plan")
+    assert failed.returncode == ExitCode.FAILED, failed.stdout + failed.stderr
+    assert "cannot run the release command of api: Scaleway answered 500" in failed.stdout + failed.stderr
+    assert "update api-container" in failed.stderr.partition("Not done:")[2]
+    assert lab.container()["image"].endswith(third)
+    lab.lab.clear_faults()
+    assert lab.apply(tmp_path / "fourth.plan").returncode == ExitCode.REFUSED
+    lab.make_plan(tmp_path / "again.plan")
+    done = lab.apply(tmp_path / "again.plan")
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    assert lab.container()["image"].endswith(fourth)
+    assert [each["environment_variables"]["SNU_RELEASE"] for each in runs(lab.lab)] == [fourth, third]
+
+
+def _plan_image(lab: PlanLab, content: str, folder: Path) -> str:
+    """Plan another image of api, whose plan says that the release command will run; gives its digest."""
+    digest = lab.push(content)
+    lab.edit(lambda config: config["snu:images"]["api"].update(digest=digest))
+    lab.commit()
+    markdown = folder / "plan.md"
+    planned = lab.make_plan(folder / f"{content}.plan", "--markdown", str(markdown))
+    announced = "api-release: runs release command of api: npm run migrate"
+    assert announced in planned.stdout.replace("api-release-definition", "api-release")
+    assert "runs release command of api: npm run migrate" in markdown.read_text()
+    assert RELEASE["command"][-1] in json.dumps(lab.content(folder / f"{content}.plan"))
+    return digest
 
 
 def test_an_engine_rejects_the_other_engine_s_plan(lab: PlanLab, tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from ops.state.lock import acquire
 from pulumi_state.store import open_store
 from tests.lab.checks import check_clear, check_no_duplicates
 from tests.lab.interruption import Hold, Victim
+from tests.lab.keys import make_key, use
 from tests.lab.lab import Lab
 from tests.lab.previews import APPS, KINDS, PreviewLab
+from tests.lab.release_commands import RELEASE, provide_key, runs
 from tests.support.github import FakeGitHub, Pull
 
 pytestmark = pytest.mark.xdist_group("previews")  # one worker makes their lab
@@ -279,6 +281,78 @@ def test_the_stack_file_is_regenerated_with_the_state_s_salt(previews: PreviewLa
     file.unlink()
     previews.snu("env", "up", "--pr", "7")
     assert yaml.safe_load(file.read_text())["encryptionsalt"] == salt
+
+
+# --- release and seed commands ----------------------------------------------------------------------------
+
+
+def _provide_commands(previews: PreviewLab) -> None:
+    """The api has both commands, and environments are deployed with the key of their own application."""
+    provide_key(previews.lab)
+    use(previews.lab, "preview.template", make_key(previews.lab, "snu-deploy-local-previews"))
+    commands = {"release": RELEASE, "seed": {"command": ["npm", "run", "seed"]}}
+    previews.edit("preview.template", lambda config: config["snu:apps"]["api"].update(commands))
+
+
+def _commands(previews: PreviewLab) -> list[str]:
+    """What has run, oldest first."""
+    return [each["startup_command"][-1] for each in reversed(runs(previews.lab))]
+
+
+def _jobs(previews: PreviewLab) -> list[str]:
+    return sorted(each["name"] for each in previews.lab.resources("serverless_jobs.definition"))
+
+
+def test_a_preview_is_seeded_once_and_released_with_each_version(
+    previews: PreviewLab, hub: FakeGitHub, engine: str
+) -> None:
+    _provide_commands(previews)
+    up = ("env", "up", "--pr", "7", "--engine", engine)
+    # The release command starts, the seed command does not.
+    previews.lab.fault("server_error", status=500, skip=1, match={"method": "POST", "path": "*/start"})
+    failed = previews.run(*up)
+    assert failed.returncode == ExitCode.FAILED, failed.stdout + failed.stderr
+    assert "cannot run the seed command of api: Scaleway answered 500" in failed.stdout + failed.stderr
+    assert "pr-7-api" not in previews.things("pr-7").get("containers.container", [])
+    (comment,) = hub.bodies(7)
+    assert "### Preview environment `pr-7`: failed" in comment
+    assert "cannot run the seed command of api" in comment
+    previews.lab.clear_faults()
+    previews.snu(*up)
+    assert _commands(previews) == ["migrate", "seed"]
+    assert "pr-7-api" in previews.things("pr-7")["containers.container"]
+
+    previews.change("api", text="for the second time")
+    updated = previews.snu(*up)
+    assert "runs release command of api" in updated.stdout
+    assert "seed command" not in updated.stdout
+    assert _commands(previews) == ["migrate", "seed", "migrate"]
+    assert {"pr-7-api-release", "pr-7-api-seed"} <= {*_jobs(previews)}
+    previews.snu("env", "down", "--pr", "7", "--engine", engine)
+    assert not [name for name in _jobs(previews) if "pr-7" in name]
+
+
+def _start_long(previews: PreviewLab, job: str) -> None:
+    """Start a run that takes long."""
+    found = previews.lab.find("serverless_jobs.definition", job)["id"]
+    previews.lab.ask("POST", "/_local/transitions", {"seconds": 3_600})
+    previews.lab.ask("POST", f"/serverless-jobs/v1alpha2/regions/fr-par/job-definitions/{found}/start", {})
+    previews.lab.ask("POST", "/_local/transitions", {"seconds": 0})
+    assert runs(previews.lab)[0]["state"] in ("queued", "running")
+
+
+def test_jobs_of_an_environment_are_found_and_stopped(previews: PreviewLab) -> None:
+    """Also those of an environment without a state, and those that run: Scaleway keeps them until they have ended."""
+    _provide_commands(previews)
+    previews.snu("env", "up", "--pr", "7")
+    _start_long(previews, "pr-7-api-seed")
+    previews.lab.state_file("pr-7").unlink()
+    left = previews.run("env", "down", "--pr", "7")
+    check_clear(left, "still exist in the cloud", "job pr-7-api-release", "job pr-7-api-seed")
+    assert runs(previews.lab)[0]["state"] == "interrupted"
+    _start_long(previews, "pr-7-api-release")
+    assert swept(previews, "--yes") == {"pr-7": "remove from the cloud"}
+    assert not [name for name in _jobs(previews) if "pr-7" in name]
 
 
 # --- list and sweep ---------------------------------------------------------------------------------------

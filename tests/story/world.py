@@ -13,7 +13,7 @@ import pygit2
 
 from tests.lab.lab import Lab, Run
 from tests.lab.repository import commit_all
-from tests.support.base_images import build, node_image, runtime_image
+from tests.support.base_images import HTTPD_TAG, httpd_image
 from tests.support.docker import Engine
 from tests.support.environment import ROOT
 from tests.support.local_scaleway import HTTP
@@ -25,7 +25,6 @@ APPS = ("admin", "api")
 ENVIRONMENTS = {"ci": "ci", "stage": "staging", "production": "production"}
 """The environment of each stack."""
 FOUNDATIONS = tuple(f"foundation-{stack}" for stack in ENVIRONMENTS)
-_BASE = "snu-test/httpd"
 _TEMPLATE_PORT = ":8431"
 
 _IGNORED = """\
@@ -179,7 +178,7 @@ class World:
         git = pygit2.init_repository(str(folder), initial_head="main")
         git.config["user.name"], git.config["user.email"] = "A Developer", "developer@snu.localhost"
         world = cls(lab, engine, git)
-        _base_image(engine)
+        httpd_image(engine)
         for app in APPS:
             world._write_app(app, "first", GOOD)
         world.commit("The platform")
@@ -195,19 +194,6 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "page").write_text(text)
         (folder / "Dockerfile").write_text(
-            f"FROM {_BASE}\nCOPY {app}/page /srv/page\nARG VERSION\n"
+            f"FROM {HTTPD_TAG}\nCOPY {app}/page /srv/page\nARG VERSION\n"
             f'RUN mkdir -p /srv/health && echo "{quoted}" > /srv/health/version\n'
         )
-
-
-def _base_image(engine: Engine) -> None:
-    """A server of files, ended without a word: it is process 1, and heeds no other signal."""
-    build(
-        engine,
-        f"FROM {node_image(engine)} AS node\nFROM {runtime_image(engine)}\n"
-        'COPY --from=node /bin/busybox /bin/busybox\nRUN ["/bin/busybox", "ln", "-s", "/bin/busybox", "/bin/sh"]\n'
-        'RUN ["/bin/busybox", "--install", "-s", "/bin"]\nSTOPSIGNAL SIGKILL\n'
-        'CMD ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/srv"]\n',
-        {},
-        _BASE,
-    )

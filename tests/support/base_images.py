@@ -2,6 +2,7 @@
 
 ``runtime_image`` is what an app's image ends with: the C and C++ libraries and nothing that runs. ``node_image`` is
 what it is built in: node, npm and a shell as well, and the machine's own way to a registry of npm packages.
+``httpd_image`` is small, and quick to push.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.support.docker import Engine
 
 NODE_TAG = "snu-test/node:24"
 RUNTIME_TAG = "snu-test/runtime:12"
+HTTPD_TAG = "snu-test/httpd:1"
 
 _LIBRARIES = ("base-files", "libc6", "libgcc-s1", "libstdc++6", "libatomic1", "ca-certificates")
 _SHELL = ("busybox-static",)
@@ -75,6 +77,22 @@ def busybox() -> bytes:
     with _locked_cache() as cache, _folder() as root:
         _unpack(_packages(cache, _SHELL), root)
         return (root / "bin/busybox").read_bytes()
+
+
+def httpd_image(engine: Engine) -> str:
+    """The tag of an image with a shell, which serves the files in ``/srv`` on port 8080.
+
+    It is ended without a word: the server is process 1, and heeds no other signal.
+    """
+    return build(
+        engine,
+        f"FROM {node_image(engine)} AS node\nFROM {runtime_image(engine)}\n"
+        'COPY --from=node /bin/busybox /bin/busybox\nRUN ["/bin/busybox", "ln", "-s", "/bin/busybox", "/bin/sh"]\n'
+        'RUN ["/bin/busybox", "--install", "-s", "/bin"]\nSTOPSIGNAL SIGKILL\n'
+        'CMD ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/srv"]\n',
+        {},
+        HTTPD_TAG,
+    )
 
 
 # --- where it comes from ------------------------------------------------------------------------------------
