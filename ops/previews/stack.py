@@ -113,7 +113,8 @@ class PreviewStack:
         if state is not None and state.resources:
             count = counted(state.resources, "resource")
             raise OpsError(f"{self.name} has {count} again; its state was kept.", ExitCode.FAILED)
-        past = [entry.key for entry in store.entries(layout.history(project, self.name))]
+        prefixes = layout.history(project, self.name), layout.cli_backups(project, self.name)
+        past = [entry.key for prefix in prefixes for entry in store.entries(prefix)]
         for key in (*past, *layout.backups(project, self.name)):
             store.delete(key)
         if stored is not None:

@@ -97,6 +97,7 @@ class FolderStore:
         path = self.path(key)
         try:
             path.unlink()
+            path.with_name(f"{path.name}{_ATTRIBUTES}").unlink(missing_ok=True)
             _sync(path.parent)
         except (FileNotFoundError, NotADirectoryError):
             return

@@ -34,6 +34,11 @@ def backups(project: str, stack: str) -> list[str]:
     return [backup_of(key) for key in checkpoint_forms(project, stack)]
 
 
+def cli_backups(project: str, stack: str) -> str:
+    """Return the prefix of the copies that the CLI makes of a stack's state before each operation."""
+    return f".pulumi/backups/{project}/{stack}/"
+
+
 def backup_of(key: str) -> str:
     """Return the key of an object's backup, which is its content before the last write."""
     return f"{key}.bak"

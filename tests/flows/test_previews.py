@@ -89,7 +89,7 @@ def test_up_deploys_what_the_branch_changed_and_down_leaves_nothing(previews: Pr
     assert not file.exists()
     assert not (previews.folder / ".local/images/pr-7.yaml").exists()
     assert not previews.lab.state_file("pr-7").exists()
-    assert not history.exists() or not any(history.iterdir())
+    assert not [path for path in (previews.folder / ".local/state/.pulumi").rglob("*pr-7*") if path.is_file()]
     assert not previews.document_file("pr-7").exists()
     (comment,) = hub.bodies(7)
     assert "`pr-7`: taken down" in comment

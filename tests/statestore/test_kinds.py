@@ -35,6 +35,16 @@ def test_a_folder_lists_no_half_written_file(tmp_path: Path) -> None:
     assert [entry.key for entry in store.entries(".pulumi/")] == [KEY]
 
 
+def test_an_object_is_removed_with_its_attributes(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}", {})
+    for expected in (None, store.write(KEY, b"one")):
+        store.write(KEY, b"one")
+        attributes = tmp_path / f"{KEY}.attrs"
+        attributes.write_bytes(b"{}")
+        store.delete(KEY, expected)
+        assert not attributes.exists()
+
+
 def test_broken_attributes_of_the_cli_are_removed(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.write(KEY, b"one")
