@@ -18,15 +18,13 @@ from ops.report.base import Display
 from ops.report.factory import printer_for
 from ops.report.operation_styles import style_of
 from ops.report.progress import Progress, progress_for, spinner_for
-from ops.report.text import Line, counted, safe
+from ops.report.text import Line, counted
 from ops.scaleway.catalogue import CONTAINER
 from ops.scaleway.client import concurrent_map
 from ops.session import Options, Session
 from ops.stacks import Stack, settings_of
 
 _VERSION_SECONDS = 60.0
-_LOG_LINES = 10
-_SHOWN_CHARACTERS = 1_000
 _MOST_NAMED = 20
 _STATUS_STYLE = {"ready": "green", "error": "bold red", "locked": "bold red"}
 
@@ -72,6 +70,13 @@ def container_problems(session: Session, record: OperationRecord) -> tuple[list[
     return [_problem(each, 0.0) + _last_lines(session, each) for each in failed], _next_steps(session.stack, failed)
 
 
+def command_problems(session: Session, record: OperationRecord) -> list[str]:
+    """The release and seed commands that failed in an operation, with their last log lines."""
+    from ops.logs.recent import failed_commands
+
+    return failed_commands(session.stack, session.environ, record)
+
+
 def run_update(session: Session, options: Options, display: Display, planned: OperationRecord) -> Result:
     """Run an update that was previewed as ``planned``.
 
@@ -87,7 +92,7 @@ def run_update(session: Session, options: Options, display: Display, planned: Op
 
 def _failed_update(session: Session, planned: OperationRecord, record: OperationRecord, error: OpsError) -> OpsError:
     problems, next_steps = container_problems(session, record)
-    lines = [str(error), *problems]
+    lines = [str(error), *problems, *command_problems(session, record)]
     if not_started := [
         f"  {style_of(item.step.op).plan} {item.step.name}"
         for key, item in planned.steps.items()
@@ -182,16 +187,11 @@ def _unanswered_urls(api: Api, containers: list[Container]) -> dict[Container, s
 
 def _last_lines(session: Session, container: Container) -> str:
     """The last lines of a container's log; empty if they cannot be read."""
-    settings = settings_of(session.stack)
-    if container.kind is not CONTAINER or not isinstance(settings, EnvironmentSettings):
+    if container.kind is not CONTAINER:
         return ""
-    from ops.logs.recent import recent_messages
+    from ops.logs.recent import container_lines
 
-    try:
-        messages = recent_messages(session.stack, settings, session.environ, container.bare_id, _LOG_LINES)
-    except OpsError:
-        return ""
-    return "".join(f"\n    {safe(message)[:_SHOWN_CHARACTERS]}" for message in messages)
+    return container_lines(session.stack, session.environ, container.bare_id)
 
 
 def _next_steps(stack: Stack, problems: Iterable[Container]) -> list[str]:

@@ -297,7 +297,7 @@ def _engine_plan(plan: Plan) -> Iterator[Path]:
 
 def _stopped(session: Session, plan: Plan, record: OperationRecord, error: OpsError) -> OpsError:
     """The error for an incomplete apply, listing what was done and what was not."""
-    from ops.readiness import container_problems
+    from ops.readiness import command_problems, container_problems
 
     failed = any(item.failed for item in record.steps.values())
     by_plan = not failed and any(text in each.message for each in record.diagnostics for text in _NOT_IN_PLAN)
@@ -308,7 +308,7 @@ def _stopped(session: Session, plan: Plan, record: OperationRecord, error: OpsEr
     }
     planned = [step for step in plan.parsed_steps() if step.is_operation]
     problems, next_steps = container_problems(session, record)
-    lines = [str(error), *problems]
+    lines = [str(error), *problems, *command_problems(session, record)]
     if by_plan:
         lines = [f"{plan.stack}: stopped before an operation that is not in the plan; see above."]
     for title, expected in (("Done", True), ("Not done", False)):

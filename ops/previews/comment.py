@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,10 +57,19 @@ class CommentBody:
             yield f"| {' | '.join(cells)} |"
         if self.problem:
             yield ""
-            yield from fenced(
-                [line for line in self.problem.splitlines() if not line.startswith(_LOG)], _MAX_PROBLEM_LENGTH
-            )
+            yield from fenced(_without_logs(self.problem.splitlines()), _MAX_PROBLEM_LENGTH)
             yield "See the workflow run's log for the full output."
+
+
+def _without_logs(lines: Sequence[str]) -> list[str]:
+    """The lines without log lines, and without titles of log lines."""
+    kept = list[str]()
+    for line in lines:
+        if not line.startswith(_LOG):
+            kept.append(line)
+        elif kept and kept[-1].endswith(":"):
+            kept.pop()
+    return kept
 
 
 def taken_down(name: str, reason: str) -> str:

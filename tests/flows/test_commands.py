@@ -17,6 +17,7 @@ import pytest
 
 from infra import naming
 from ops.exit_codes import ExitCode
+from ops.logs.recent import FAILED_COMMAND
 from tests.lab.keys import deploy_key, make_key, use
 from tests.lab.lab import Lab
 from tests.lab.release_commands import JOB_RUNS, RELEASE, enable, runs, served
@@ -187,6 +188,9 @@ def test_a_release_command_runs_once_for_each_version(lab: Lab, engine: str) -> 
     assert process.returncode != ExitCode.OK
     assert "the release command of api was interrupted: cancellation" in output + errors
     assert f"scripts/snu logs api-release --stack local --instance {runs(lab)[0]['id'][:8]}" in output + errors
+    reported = FAILED_COMMAND.search(output + errors)
+    assert reported is not None
+    assert reported.groupdict() == {"job": "api-release", "run": runs(lab)[0]["id"][:8]}
     assert served(lab) == {first}
     assert len(runs(lab)) == 2
     lab.up_ok("local", "--engine", engine)

@@ -101,6 +101,10 @@ def test_a_command_that_fails_by_itself_leaves_what_runs_and_a_fixed_one_replace
     assert "the release command of api failed: exited with error: exit code 3: it exited with status 3" in text
     assert "The container was not changed." in text
     assert "failed to update api-container" in text
+    (shown,) = re.findall(
+        r"^The last lines of api-release \(run [0-9a-f]+\):\n((?: {4}.*\n)*)", broken.stderr, re.MULTILINE
+    )
+    assert {*shown.split("\n")} == {"    adds a column", "    the column exists already", ""}
     assert "the column exists already" in (log := _log(lab, text))
     assert "adds a column" in log
     assert _served(lab) == "first"

@@ -110,7 +110,8 @@ def test_the_comment_shows_each_app_and_no_logs() -> None:
         {"api": "https://api-pr-7.ci.example.org"},
         {"api": "0123456789abcdef", "app": "2"},
         containers,
-        "Container pr-7-api is in error: ```\n    a line of its log\nhttps://x: says that it is version 1",
+        "Container pr-7-api is in error: ```\n    a line of its log\nThe last lines of api-release (run 1a2b):\n"
+        "    one\n    another\nhttps://x: says that it is version 1",
     )
     assert report.markdown().splitlines() == [
         "### Preview environment `pr-7`: failed",
