@@ -499,7 +499,7 @@ def test_a_release_command_is_in_the_plan_and_runs_once(lab: PlanLab, tmp_path: 
     for part in ("Checking", "Applying"):
         assert part in done.stdout
     checked, _, applied = done.stdout.partition("Applying")
-    assert "runs release command of api: npm run migrate" in checked
+    assert "would run the release command of api: npm run migrate" in checked
     assert "the release command of api has succeeded" in applied
     assert [each["environment_variables"]["SNU_RELEASE"] for each in runs(lab.lab)] == [third]
     again = lab.apply(tmp_path / "third.plan")
@@ -531,9 +531,9 @@ def _plan_image(lab: PlanLab, content: str, folder: Path) -> str:
     lab.commit()
     markdown = folder / "plan.md"
     planned = lab.make_plan(folder / f"{content}.plan", "--markdown", str(markdown))
-    announced = "api-release: runs release command of api: npm run migrate"
+    announced = "api-release: would run the release command of api: npm run migrate"
     assert announced in planned.stdout.replace("api-release-definition", "api-release")
-    assert "runs release command of api: npm run migrate" in markdown.read_text()
+    assert "would run the release command of api: npm run migrate" in markdown.read_text()
     assert RELEASE["command"][-1] in json.dumps(lab.content(folder / f"{content}.plan"))
     return digest
 

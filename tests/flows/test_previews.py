@@ -324,7 +324,7 @@ def test_a_preview_is_seeded_once_and_released_with_each_version(
 
     previews.change("api", text="for the second time")
     updated = previews.snu(*up)
-    assert "runs release command of api" in updated.stdout
+    assert "running the release command of api" in updated.stdout
     assert "seed command" not in updated.stdout
     assert _commands(previews) == ["migrate", "seed", "migrate"]
     assert {"pr-7-api-release", "pr-7-api-seed"} <= {*_jobs(previews)}

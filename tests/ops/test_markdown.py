@@ -140,13 +140,13 @@ def test_long_parts_are_folded_but_never_what_is_lost() -> None:
 def test_what_a_changed_resource_announces_is_shown_after_the_warnings() -> None:
     """Such as a release command; without a change, it is not worth a word."""
     said = (
-        diagnostic("info", "runs release command of api: npm run migrate", CONTAINER),
+        diagnostic("info", "would run the release command of api: npm run migrate", CONTAINER),
         diagnostic("info", "from the program"),
         diagnostic("info#err", "printed", CONTAINER),
         diagnostic("warning", "beware", CONTAINER),
     )
     text = plan_markdown(recorded(step("create", APP, None, {}), *said, summary(create=1)), stack="stage")
-    announced = "    info: api-container: runs release command of api: npm run migrate\n"
+    announced = "    info: api-container: would run the release command of api: npm run migrate\n"
     assert f"```text\n    warning: api-container: beware\n{announced}```" in text
     assert "from the program" not in text
     assert "printed" not in text
