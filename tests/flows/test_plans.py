@@ -512,7 +512,7 @@ def test_a_release_command_is_in_the_plan_and_runs_once(lab: PlanLab, tmp_path: 
     lab.lab.fault("server_error", status=500, match={"method": "POST", "path": "*/start"})
     failed = lab.apply(tmp_path / "fourth.plan")
     assert failed.returncode == ExitCode.FAILED, failed.stdout + failed.stderr
-    assert "cannot run the release command of api: Scaleway answered 500" in failed.stdout + failed.stderr
+    assert "cannot run the release command of api: Scaleway returned 500" in failed.stdout + failed.stderr
     assert "update api-container" in failed.stderr.partition("Not done:")[2]
     assert lab.container()["image"].endswith(third)
     lab.lab.clear_faults()

@@ -312,7 +312,7 @@ def test_a_preview_is_seeded_once_and_released_with_each_version(
     previews.lab.fault("server_error", status=500, skip=1, match={"method": "POST", "path": "*/start"})
     failed = previews.run(*up)
     assert failed.returncode == ExitCode.FAILED, failed.stdout + failed.stderr
-    assert "cannot run the seed command of api: Scaleway answered 500" in failed.stdout + failed.stderr
+    assert "cannot run the seed command of api: Scaleway returned 500" in failed.stdout + failed.stderr
     assert "pr-7-api" not in previews.things("pr-7").get("containers.container", [])
     (comment,) = hub.bodies(7)
     assert "### Preview environment `pr-7`: failed" in comment
