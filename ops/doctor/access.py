@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from infra import naming
 from infra.components import permission_sets
@@ -23,7 +24,7 @@ from ops.doctor.context import (
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.iam_access import Iam, expiring_keys, foundation_of
-from ops.stacks import Stack
+from ops.stacks import Stack, find_stack, stack_names
 from ops.state.account import Account
 from ops.stored_keys import KeyInspection, KeyProblem
 
@@ -173,9 +174,17 @@ def _key_problems(subject: DoctorContext, stack: Stack, foundation: Stack) -> li
     name = naming.project(settings.project.name)
     if name not in iam.project_ids:
         raise OpsError(f"The project {name} does not exist", ExitCode.ENVIRONMENT)
+    unused = {naming.alerts_secret(each) for each in settings.environments} - _alerts_secrets(stack.project_dir)
     with closing(Account(stack, subject.environ)) as account:
         inspection = KeyInspection(account, iam.project_ids[name], iam.keys_by_application, settings.api_keys_expire_on)
-        return [*inspection.problems(holders(foundation, settings))]
+        problems = inspection.problems(holders(foundation, settings))
+        return [each for each in problems if each.has_version or each.secret not in unused]
+
+
+def _alerts_secrets(project_dir: Path) -> set[str]:
+    """The secrets of the crash alerts that stacks have."""
+    configs = (find_stack(project_dir, name).config for name in stack_names(project_dir))
+    return {naming.alerts_secret(str(each["snu:environment"]["name"])) for each in configs if "snu:crashAlerts" in each}
 
 
 def key_expiry(subject: DoctorContext) -> Iterator[Finding]:

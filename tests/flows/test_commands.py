@@ -106,9 +106,22 @@ def wrong(lab: Lab, check: str) -> dict[str, str]:
     return {each["requirement"]: each["fix"] for each in checked["missing"] if each["check"] == check}
 
 
+def _check_alerts(lab: Lab) -> None:
+    """Their secret needs a version only if the stack has alerts."""
+    secret = lab.find("secret_manager.secret", "snu-local-alerts")["id"]
+    disable = f"/secret-manager/v1beta1/regions/fr-par/secrets/{secret}/versions/latest_enabled"
+    lab.ask("POST", f"{disable}/disable")
+    assert wrong(lab, "stored keys") == {}
+    alerts = {"webhook": "PM2_SLACK_URL", "intervalMinutes": 5}
+    with lab.project.edited("local", lambda config: config.update({"snu:crashAlerts": alerts})):
+        assert [*wrong(lab, "stored keys")] == ["the secret snu-local-alerts has no version"]
+    lab.up_ok("foundation-local")
+
+
 def test_the_key_is_checked_expires_and_is_rotated_as_the_other_stored_keys(lab: Lab, tmp_path: Path) -> None:
     snu = lab.project.snu
     assert wrong(lab, "stored keys") == {}
+    _check_alerts(lab)
     lab.project.change("foundation-local", lambda each: each["snu:environments"]["local"].update(releaseCommands=True))
     assert wrong(lab, "permissions") == {f"the application {STARTER} does not exist": "scripts/snu up foundation-local"}
     store = "scripts/snu keys store foundation-local"
