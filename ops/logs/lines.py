@@ -77,9 +77,66 @@ class LogLine:
 
 
 def message_pattern(pattern: str) -> str:
-    """A pattern for Scaleway's JSON object that matches where ``pattern`` matches the message.
+    """A pattern for Scaleway's JSON object that matches where ``pattern`` matches the message, and nothing else.
 
-    ``^`` at the start and ``$`` at the end refer to the message, and a quote also matches an escaped quote.
+    In each alternative, ``^`` at the start and ``$`` at the end refer to the message. Lines that are not JSON objects
+    are matched as they are.
     """
-    anchored = re.sub(r"^\^", '"message":\\\\s*"', pattern.replace('"', r'\\?"'))
-    return re.sub(r"(?<!\\)((?:\\\\)*)\$$", r'\1"\\s*[,}]', anchored)
+    flags = found[0] if (found := _FLAGS.match(pattern)) else ""
+    alternatives = _alternatives(pattern[len(flags) :])
+    return flags + "|".join([*map(_in_message, alternatives), *map(_in_other_line, alternatives)])
+
+
+_FLAGS = re.compile(r"\(\?[a-zA-Z]+\)")
+"""Flags for the whole pattern. They must be at its start."""
+_CHARACTER = r'(?:[^"\\]|\\.)'
+"""A character of a JSON string, which may be escaped."""
+_TOKEN = re.compile(r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|.", re.DOTALL)
+"""An escape, a character class or a single character of a regular expression."""
+_ESCAPED = {'"': r'\\"', r"\"": r'\\"', r"\\": r"\\\\", ".": _CHARACTER, **{rf"\{e}": rf"\\{e}" for e in "fnrt"}}
+"""Tokens that match a character which JSON escapes, or any character, and how they match it inside a JSON string."""
+
+
+def _alternatives(pattern: str) -> list[list[str]]:
+    """The tokens of each alternative of a pattern."""
+    found: list[list[str]] = [[]]
+    depth = 0
+    for each in _TOKEN.findall(pattern):
+        depth += {"(": 1, ")": -1}.get(each, 0)
+        if each == "|" and depth == 0:
+            found.append([])
+        else:
+            found[-1].append(each)
+    return found
+
+
+def _in_message(tokens: list[str]) -> str:
+    """A pattern that matches one alternative inside the JSON object's message."""
+    begin, end = tokens[:1] == ["^"], tokens[-1:] == ["$"]
+    tokens = tokens[begin : len(tokens) - end]
+    if not begin and tokens[:2] == [".", "*"]:
+        tokens = tokens[2:]  # Repeating any characters twice takes quadratic time.
+    content = "".join(map(_in_string, tokens))
+    before = "" if begin else f"{_CHARACTER}*"
+    after = r'"\s*[,}]' if end else ""
+    return rf'"message":\s*"{before}(?:{content}){after}'
+
+
+def _in_other_line(tokens: list[str]) -> str:
+    """A pattern that matches one alternative in a line that is not a JSON object."""
+    begin = tokens[:1] == ["^"]
+    content = "".join(tokens[begin:])
+    # Only a literal cannot match the brace that starts an object.
+    if "".join(tokens[begin : begin + 1]).isalnum():
+        return rf"^(?:{content})" if begin else rf"^(?:[^{{].*)?(?:{content})"
+    return rf"^[^{{].*(?:{content})"
+
+
+def _in_string(token: str) -> str:
+    """A token that matches inside a JSON string."""
+    if token.startswith("[^"):
+        # Without this, it would match the quote that ends the message.
+        return rf'(?:{token[:-1]}"\\]|\\{token if chr(34) in token else "."})'
+    if token.startswith("[") and '"' in token:
+        return rf"\\?{token}"
+    return _ESCAPED.get(token, token)

@@ -378,6 +378,33 @@ def test_a_line_as_json() -> None:
         ('"level":"error"', '{"level":"error"}', True),
         ('["e]', '"', True),
         ("a|b", "b", True),
+        ("^a|^b", "b", True),
+        ("^a|b$", "cb", True),
+        ("^a|^b", "cb", False),
+        ("^(?:a|b)$", "b", True),
+        ("out", "it listens", False),
+        ("instance|message|x", "it listens", False),
+        ("[a]", "hello", False),
+        ('"', "hello", False),
+        ("hello.*out", "hello", False),
+        ("hello[^a]*out", "hello", False),
+        ("hello[^a]*out", "hello out", True),
+        ('a[^"]c', 'a"c', False),
+        ("a[^b]c", 'a"c', True),
+        ("a.c", 'a"c', True),
+        ("a.c", "a\tc", True),
+        (r"a\tc", "a\tc", True),
+        (r"a\\c", r"a\c", True),
+        (r"a\\tc", "a\tc", False),
+        ("(?i)HELLO", "hello", True),
+        ("(?i)^HELLO$", "hello", True),
+        (".*listens", "it listens", True),
+        ("^.*listens", "it listens", True),
+        (".*out", "it listens", False),
+        ("[]a]b", "]b", True),
+        ("", "", True),
+        ("^$", "", True),
+        ("^$", "a", False),
     ],
 )
 def test_a_pattern_applies_to_the_message(pattern: str, message: str, matches: bool) -> None:
@@ -385,6 +412,26 @@ def test_a_pattern_applies_to_the_message(pattern: str, message: str, matches: b
     envelope = {"resource_instance": "x", "message": message, "stream": "stdout"}
     assert query.accepts(json.dumps(envelope, separators=(",", ":"))) == matches
     assert query.accepts(json.dumps(envelope)) == matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "matches"),
+    [
+        ("panic", "panic: index out of range", True),
+        ("index", "panic: index out of range", True),
+        ("^panic", "panic: index out of range", True),
+        ("index|x", "panic: index out of range", True),
+        ("[a]", "panic", True),
+        ("it", "panic", False),
+    ],
+)
+def test_a_pattern_applies_to_a_line_that_is_not_a_json_object(pattern: str, line: str, matches: bool) -> None:
+    assert parse(str(QUERY.filtered(f"|~ {json.dumps(message_pattern(pattern))}"))).accepts(line) == matches
+
+
+def test_a_pattern_with_any_text_is_applied_quickly_to_a_long_line() -> None:
+    query = parse(str(QUERY.filtered(f"|~ {json.dumps(message_pattern('.*missing'))}")))
+    assert not query.accepts(wrapped("x" * 1_000_000))
 
 
 @given(st.text())
