@@ -12,7 +12,7 @@ from ops.exit_codes import ExitCode
 from ops.prestart import start_program
 from ops.private_process import keep_private
 from ops.process_environment import bypass_proxies
-from ops.report.output import clean_standard_output
+from ops.report.output import OutputError, clean_standard_output
 from pulumi_state.signals import handle_signals, raise_keyboard_interrupt
 
 _GARBAGE_THRESHOLD = 100_000
@@ -23,6 +23,25 @@ _TYPERS_INTERRUPTED = 130
 
 def main() -> int:
     """Run the command and return its ``ExitCode``."""
+    try:
+        status = _main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of the output has ended
+        _discard_output()
+        return ExitCode.FAILED
+    except OutputError as error:
+        _discard_output()
+        sys.stderr.write(f"error: The output could not be written: {error.strerror}\n")
+        return ExitCode.FAILED
+    return status
+
+
+def _discard_output() -> None:
+    """Keep Python from writing the rest of the output at exit, and from reporting the error again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _main() -> int:
     import typer
     from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # typer has no public names
 
@@ -54,10 +73,6 @@ def main() -> int:
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted.\n")
         return ExitCode.CANCELLED
-    except BrokenPipeError:
-        # The reader of our output has ended; keep Python from reporting that again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
 
 
 def run() -> int:

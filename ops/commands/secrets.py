@@ -24,6 +24,7 @@ from ops.report.causes import few
 from ops.report.document import print_document, values_of
 from ops.report.factory import printer_for, warn
 from ops.report.table import table
+from ops.report.output import writing_output
 from ops.report.text import Line, Span, counted, safe
 from ops.report.times import local_time
 from ops.secrets.change import NOTHING_CHANGED, Change, KeyChanges, used_keys
@@ -143,8 +144,9 @@ def get(directory: Path | None, name: str, key: str, *, show: bool) -> ExitCode:
         print(value)
     else:
         sys.stdout.flush()
-        sys.stdout.buffer.write(value.encode(errors="surrogatepass"))
-        sys.stdout.buffer.flush()
+        with writing_output():
+            sys.stdout.buffer.write(value.encode(errors="surrogatepass"))
+            sys.stdout.buffer.flush()
     return ExitCode.OK
 
 

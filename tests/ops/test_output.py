@@ -24,6 +24,7 @@ from ops.report.plain import PlainPrinter
 from ops.report.terminal import TerminalPrinter
 from ops.report.text import Line
 from tests.support.environment import ROOT, clean_environment
+from tests.support.forks import REAL_PYTHON
 
 _STYLES = re.compile(r"\x1b\[[0-9;]*m")
 _HOSTILE = "\x1b]0;title\x07\x1b[2K\r\x9b2J\u202e\x7f"
@@ -106,3 +107,24 @@ def test_the_command_is_clean() -> None:
     assert done.returncode != 0
     assert "\\u001b]0;title" in shown
     assert _controls(shown.replace("\r\n", "\n")) == set()
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "message"),
+    [
+        (">/dev/full", 1, "error: The output could not be written: No space left on device\n"),
+        (">&-", 0, ""),
+        ("| true", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["--version", "cost local", "open api --print"])
+def test_output_that_cannot_be_written_is_one_error(command: str, redirection: str, status: int, message: str) -> None:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'"{REAL_PYTHON}" -m ops {command} {redirection}'],
+        cwd=ROOT,
+        env=clean_environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (status, message)
