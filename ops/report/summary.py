@@ -78,7 +78,11 @@ def counts(record: OperationRecord, *, preview: bool) -> str:
             parts.append(f"{changes[op]} to {style.plan}" if preview else f"{changes[op]} {style.done}")
     if changes.get("same"):
         parts.append(_unchanged(changes))
-    return ", ".join(parts) or ("no changes found" if preview else "nothing was changed")
+    if parts:
+        return ", ".join(parts)
+    if preview:
+        return "no changes found so far"
+    return "no operation was completed" if record.unfinished() else "nothing was changed"
 
 
 def _unchanged(changes: Mapping[str, int]) -> str:

@@ -264,7 +264,7 @@ def test_an_interrupted_update_names_the_operations_whose_result_is_unknown() ->
     text = shown([*component, *finished, *running], preview=False)
     assert text.endswith("Stopped before it was complete: 1 updated (0.0s)\n  deleting api-container: result unknown\n")
     cancelled = shown([*running, summary("canceled")], preview=False)
-    assert cancelled == "Cancelled: nothing was changed (0.0s)\n  deleting api-container: result unknown\n"
+    assert cancelled == "Cancelled: no operation was completed (0.0s)\n  deleting api-container: result unknown\n"
 
 
 OLD, NEW = (f"rg.fr-par.scw.cloud/snu-ci/api@sha256:{digit * 64}" for digit in "1a")
