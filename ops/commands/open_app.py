@@ -55,4 +55,4 @@ def _url(stack: Stack, app: str, outputs: Callable[[], Mapping[str, Any]]) -> st
             f"Deploy it with: scripts/snu up {stack.name}",
             ExitCode.FAILED,
         )
-    return str(endpoint) if "://" in str(endpoint) else f"https://{endpoint}"
+    return naming.url(settings.url_template, str(endpoint).rpartition("://")[2])

@@ -134,11 +134,20 @@ def test_the_url_comes_from_the_settings(stack: str, capsys: pytest.CaptureFixtu
     assert url.startswith("http://api.local.snu.localhost:" if stack == "local" else "https://")
 
 
-def test_an_app_without_a_host_has_an_endpoint_once_deployed(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("scheme", ["", "https://"])
+@pytest.mark.parametrize(
+    ("stack", "url"), [("local", "http://tasks.functions.test:8421"), ("stage", "https://tasks.functions.test")]
+)
+def test_an_app_without_a_host_has_an_endpoint_once_deployed(
+    stack: str, url: str, scheme: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = {"endpoints": {"tasks": f"{scheme}tasks.functions.test"}}
+    assert open_app.open_app(find_stack(ROOT, stack), "tasks", {}, lambda: outputs, only_print=True) == ExitCode.OK
+    assert capsys.readouterr().out == f"{url}\n"
+
+
+def test_an_app_without_a_host_must_be_deployed() -> None:
     found = find_stack(ROOT, "local")
-    outputs = {"endpoints": {"tasks": "tasks.functions.test"}}
-    assert open_app.open_app(found, "tasks", {}, lambda: outputs, only_print=True) == ExitCode.OK
-    assert capsys.readouterr().out == "https://tasks.functions.test\n"
     with pytest.raises(OpsError, match="Deploy it with: scripts/snu up local"):
         open_app.open_app(found, "tasks", {}, dict, only_print=True)
 
