@@ -115,7 +115,10 @@ class Jobs:
         except ScalewayError as error:
             if error.status != 0 and error.status < 500:
                 raise
-            raise OpsError(f"{error}. The run may have started anyway.", ExitCode.FAILED) from None
+            raise OpsError(
+                f"{error}. The run may have started anyway: check the job's latest runs with `scripts/snu job runs`.",
+                ExitCode.FAILED,
+            ) from None
 
     def stop(self, id: str) -> JobRun:
         return _job_run(self._client.post(f"{self._run_path(id)}/stop"))

@@ -109,6 +109,12 @@ def run(
 
 def stop(cwd: Path | None, stack_name: str, job: str, run_id: str) -> ExitCode:
     """Stop a run."""
+    if not run_id:
+        raise OpsError(
+            f"The id of the run is empty. Nothing was stopped. To list the runs: scripts/snu job runs {safe(job)} "
+            f"--stack {stack_name}",
+            ExitCode.USAGE,
+        )
     with _jobs(cwd, stack_name, job) as (_, jobs):
         matching = [each for each in jobs.runs(jobs.definition(job)) if each.id.startswith(run_id)]
         if len(matching) != 1:

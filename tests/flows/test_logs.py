@@ -246,6 +246,7 @@ def test_the_exit_code_of_waiting(lab: Lab) -> None:
         (("run", "crash-alerts", "--env", "=x"), "the variable has no name"),
         (("run", "crash-alerts", "--timeout", "5m"), "--timeout requires --wait. Nothing was started."),
         (("stop", "crash-alerts", "zzz"), "has no runs whose ids start with zzz; expected one. Nothing was stopped."),
+        (("stop", "crash-alerts", ""), "The id of the run is empty. Nothing was stopped."),
         (("list", "--stack", "foundation-local"), "is a foundation, which has no apps or jobs"),
     ],
 )
