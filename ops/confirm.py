@@ -52,4 +52,8 @@ def _answer(question: str) -> str:
     try:
         return input(clean(question)).strip()
     except EOFError:
+        print()  # end the line of the question
         return ""
+    except KeyboardInterrupt:
+        print()
+        raise

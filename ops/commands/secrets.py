@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from infra.secret_document import problems
 from infra.settings import variables_by_consumer
+from ops.commands.logs import require_cloud
 from ops.confirm import confirm, require_terminal
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
@@ -23,8 +24,8 @@ from ops.releases.promotion import source_environ
 from ops.report.causes import few
 from ops.report.document import print_document, values_of
 from ops.report.factory import printer_for, warn
-from ops.report.table import table
 from ops.report.output import writing_output
+from ops.report.table import table
 from ops.report.text import Line, Span, counted, safe
 from ops.report.times import local_time
 from ops.secrets.change import NOTHING_CHANGED, Change, KeyChanges, used_keys
@@ -241,7 +242,9 @@ def compare(directory: Path | None, first: str, second: str, *, as_json: bool) -
     secret: set[str] = set()
     values = {}
     for name, variables in ((first, source_environ(environ)), (second, environ)):
-        with DocumentStore.opened(find_stack(project_dir(directory), name), variables) as documents:
+        stack = find_stack(project_dir(directory), name)
+        require_cloud(stack)
+        with DocumentStore.opened(stack, variables) as documents:
             values[name] = documents.latest_values()
         required = variables_by_consumer(documents.settings)
         used[name] = used_keys(required)
@@ -338,7 +341,9 @@ def rollback(directory: Path | None, name: str, revision: int, *, yes: bool) -> 
 
 
 def _opened(directory: Path | None, name: str) -> AbstractContextManager[DocumentStore]:
-    return DocumentStore.opened(_stack(directory, name), process_environment())
+    stack = _stack(directory, name)
+    require_cloud(stack)
+    return DocumentStore.opened(stack, process_environment())
 
 
 def _stack(directory: Path | None, name: str) -> Stack:
@@ -370,10 +375,12 @@ def _write_change(
             newer = documents.read()
             if whole or not (_is_object(base) and _is_object(newer)):
                 raise
-            both = sorted(change.keys.names & KeyChanges.between(base.values, newer.values).names)
+            theirs = KeyChanges.between(base.values, newer.values)
+            applied = change.applied_to(documents.settings, newer.values)
+            both = sorted(applied.keys.names & theirs.names)  # without keys that now have the same value in both
             if both and yes:
                 raise
-            base, change = newer, change.applied_to(documents.settings, newer.values)
+            base, change = newer, applied
             replaced = f" It also changed {few([*map(safe, both)])}, which yours would replace." if both else ""
             print(f"In the meantime, {conflict.event}. Your change was applied to that.{replaced}", flush=True)
 
@@ -420,7 +427,11 @@ def _entered(key: str) -> str:
         try:
             value = getpass.getpass(f"Value of {key} (not shown): ")
         except EOFError:
+            print(file=sys.stderr)  # end the line of the question
             value = ""
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            raise
     else:
         value = _parsed(_read("-"), "Standard input", str)
         value = value.removesuffix("\n").removesuffix("\r")

@@ -117,6 +117,10 @@ def problem_lines(found: Iterable[DocumentProblem]) -> list[str]:
 
 
 def _text_problem(key: str, value: Any) -> str:
+    if not key.isprintable() or key != key.strip():
+        return "the key has control characters, or spaces at its start or end"
+    if not key:
+        return "the key is empty"
     if not isinstance(value, str):
         return "not a string"
     try:

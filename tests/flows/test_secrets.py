@@ -103,6 +103,9 @@ def test_what_cannot_work_is_refused_and_changes_nothing(lab: Lab, tmp_path: Pat
         (("set", STACK, f"MONGO_URL={VALUE}"), "", "The value is never an argument"),
         (("set", STACK, "MONGO_URL", "--yes"), "", "is empty"),
         (("set", STACK, "MONGO_URL"), VALUE, "Confirm with --yes"),
+        (("set", STACK, "", "--yes"), VALUE, "the key is empty"),
+        (("set", STACK, " A", "--yes"), VALUE, "the key has control characters, or spaces"),
+        (("import", STACK, "-", "--yes"), r'{"A\n": "b"}', "the key has control characters, or spaces"),
         (("unset", STACK, "MONGO_URL", "--yes"), "", "MONGO_URL: missing (used by app api"),
         (("unset", STACK, "MONGO_URLS", "--yes"), "", "Did you mean MONGO_URL?"),
         (("get", STACK, "MONGO_URLS"), "", "has no key MONGO_URLS"),
@@ -163,6 +166,11 @@ def test_changes_to_different_keys_are_combined(lab: Lab, tmp_path: Path) -> Non
     assert document(lab) == {
         key: {"SECRET": "theirs", "MONGO_URL": "mine"}.get(key, value) for key, value in before.items()
     }
+    same = edits_while(lab, tmp_path, "SENTRY_URL", "s/fake-sentry-url/theirs/")
+    said = run(lab, "edit", STACK, "--yes", EDITOR=same).stdout
+    assert said.endswith("snu-local already has these values. Nothing was changed.\n")
+    assert "yours would replace" not in said
+    run(lab, "set", STACK, "SENTRY_URL", "--yes", typed=before["SENTRY_URL"])
     file = tmp_path / "new.json"
     file.write_text(json.dumps({**before, "MONGO_URL": "mine too"}))
     lab.fault("hold", match=CREATION, times=1)
