@@ -74,6 +74,8 @@ class OperationRecord:
     steps: dict[tuple[str, str], Progress] = field(default_factory=dict)
     """By URN and operation, in the order in which they started."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    shown: set[Diagnostic] = field(default_factory=set)
+    """The diagnostics that were shown during the operation, and are not repeated at its end."""
     summary: Summary | None = None
     refreshed: list[Step] = field(default_factory=list)
     """The result of the refresh for each resource that could be read."""

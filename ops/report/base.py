@@ -7,12 +7,12 @@ from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from ops.engines.base import EngineEvent
-from ops.operation_record import OperationRecord
+from ops.operation_record import Diagnostic, OperationRecord, Progress
 from ops.process_environment import process_environment
 from ops.report.causes import merged
 from ops.report.summary import diagnostic_lines, summary_lines
 from ops.report.text import Line
-from ops.report.tree import tree_lines
+from ops.report.tree import step_lines, tree_lines
 
 
 class Display(Protocol):
@@ -65,10 +65,26 @@ class SilentDisplay:
         return None
 
 
+def progress_lines(
+    item: Progress | Diagnostic | None, record: OperationRecord, *, preview: bool, properties: bool
+) -> list[Line]:
+    """What to show at once, and not at the end of the operation: finished steps, and what hooks report meanwhile."""
+    if preview:
+        return []
+    if isinstance(item, Diagnostic) and item.severity == "info" and item.urn:
+        record.shown.add(item)
+        return diagnostic_lines(item)
+    if isinstance(item, Progress) and item.ended is not None:
+        return step_lines(item, record, properties=properties)
+    return []
+
+
 def all_diagnostic_lines(record: OperationRecord) -> list[Line]:
     """An operation's diagnostics, without the output of a program that the engine interrupted."""
     hidden = "info#err" if record.canceled or record.program_stopped else ""
-    diagnostics = merged(item for item in record.relevant_diagnostics if item.severity != hidden)
+    diagnostics = merged(
+        item for item in record.relevant_diagnostics if item.severity != hidden and item not in record.shown
+    )
     return [line for diagnostic in diagnostics for line in diagnostic_lines(diagnostic)]
 
 

@@ -7,11 +7,10 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from ops.engines.base import EngineEvent
-from ops.operation_record import OperationRecord, Progress
-from ops.report.base import all_diagnostic_lines, finish_lines
+from ops.operation_record import OperationRecord
+from ops.report.base import all_diagnostic_lines, finish_lines, progress_lines
 from ops.report.summary import cancel_lines
 from ops.report.text import Line
-from ops.report.tree import step_lines
 
 
 class PlainPrinter:
@@ -50,8 +49,7 @@ class PlainDisplay:
 
     def on_event(self, event: EngineEvent) -> None:
         item = self.record.add(event)
-        if isinstance(item, Progress) and not self._preview and item.ended is not None:
-            self._printer.print(step_lines(item, self.record, properties=self._properties))
+        self._printer.print(progress_lines(item, self.record, preview=self._preview, properties=self._properties))
 
     def on_cancel(self) -> None:
         self._printer.print(cancel_lines(self.record, preview=self._preview))

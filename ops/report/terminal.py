@@ -13,12 +13,11 @@ from rich.text import Text
 
 from ops.engines.base import EngineEvent
 from ops.operation_record import OperationRecord, Progress
-from ops.report.base import all_diagnostic_lines, finish_lines
+from ops.report.base import all_diagnostic_lines, finish_lines, progress_lines
 from ops.report.console import CleanConsole
 from ops.report.operation_styles import style_of
 from ops.report.summary import cancel_lines
 from ops.report.text import Line, counted, seconds
-from ops.report.tree import step_lines
 from ops.steps import short_type
 
 _REFRESHES_PER_SECOND = 8
@@ -85,8 +84,7 @@ class TerminalDisplay:
 
     def on_event(self, event: EngineEvent) -> None:
         item = self.record.add(event)
-        if isinstance(item, Progress) and not self._preview and item.ended is not None:
-            self._print_above(step_lines(item, self.record, properties=self._properties))
+        self._print_above(progress_lines(item, self.record, preview=self._preview, properties=self._properties))
 
     def on_cancel(self) -> None:
         self._print_above(cancel_lines(self.record, preview=self._preview))

@@ -255,6 +255,16 @@ def test_cancelled_is_said_once() -> None:
     assert text == "Cancelled: 1 created (0.0s)\n"
 
 
+def test_what_a_hook_reports_is_shown_at_once_and_only_once() -> None:
+    update = step("update", CONTAINER, {"a": 1}, {"a": 2})
+    events = [update[0], diagnostic("info", "running migrate", CONTAINER), *update[1:], summary(update=1)]
+    assert shown(events, preview=False) == (
+        "api-container: running migrate\n~  updated api-container  scaleway:containers:Container (0.0s)\n"
+        "     ~ a: 1 → 2\nDone: 1 updated (0.0s)\n"
+    )
+    assert shown(events, preview=True).endswith("api-container: running migrate\nTo do: 1 to update (0.0s)\n")
+
+
 def test_an_interrupted_update_names_the_operations_whose_result_is_unknown() -> None:
     component = step("create", APP, None, {}, end="running")
     finished, running = (
