@@ -23,6 +23,12 @@ _AFTER_FAILURE = ("Resource monitor has terminated", "update failed")
 """Prefixes of the CLI's messages that only follow from an earlier failure, such as about rejected registrations."""
 _AFTER_CANCEL = re.compile(r"(preview|update|refresh|destroy) cancell?ed|cancelled: .*")
 
+_LOST_HOOK = re.compile(
+    r'(?P<when>before|after) hook "(?P<hook>[^"]+)" failed: .*(?:connection refused|error reading from server).*',
+    re.IGNORECASE | re.DOTALL,
+)
+"""Error of an engine that calls a hook of a program that has already ended, because it failed."""
+
 
 @dataclass(frozen=True)
 class Diagnostic:
@@ -150,6 +156,8 @@ class OperationRecord:
             return None
         if severity == "error" and (refusal := Refusal.of(message)):
             return self._add_refusal(refusal)
+        if severity == "error" and (lost := _LOST_HOOK.fullmatch(message)):
+            message = _lost_hook_text(lost["when"], lost["hook"])
         if severity == "error" and urn in self._build_output:
             message = "\n".join([f"{message}; Docker's last output:", *self._build_output.pop(urn)])
         diagnostic = Diagnostic(severity, message, urn)
@@ -230,3 +238,9 @@ class OperationRecord:
     def duration(self) -> float:
         """Seconds since the operation started."""
         return self.clock() - self.started
+
+
+def _lost_hook_text(when: str, hook: str) -> str:
+    """Why a hook did not run, and what that means for its resource."""
+    done = "was changed but not checked" if when == "after" else "was not changed"
+    return f"{done}, because the program failed before the hook {hook} could run"

@@ -265,6 +265,31 @@ def test_what_a_hook_reports_is_shown_at_once_and_only_once() -> None:
     assert shown(events, preview=True).endswith("api-container: running migrate\nTo do: 1 to update (0.0s)\n")
 
 
+@pytest.mark.parametrize(
+    ("when", "error", "shown_as"),
+    [
+        ("after", "failed to connect to all addresses; last error: UNKNOWN: Connection refused", "was changed but not"),
+        (
+            "before",
+            'rpc error: desc = "dial tcp 127.0.0.1:1: connect: connection refused"',
+            "was not changed",
+        ),
+    ],
+)
+def test_a_hook_of_a_program_that_has_failed(when: str, error: str, shown_as: str) -> None:
+    text = shown(
+        [
+            diagnostic("error", "container local-api is in error: no such image"),
+            diagnostic("error", f'{when} hook "app-ready" failed: {error}', CONTAINER),
+            summary("failed"),
+        ],
+        preview=False,
+    )
+    assert f"error: api-container: {shown_as}" in text
+    assert "because the program failed before the hook app-ready could run" in text
+    assert "refused" not in text
+
+
 def test_an_interrupted_update_names_the_operations_whose_result_is_unknown() -> None:
     component = step("create", APP, None, {}, end="running")
     finished, running = (
