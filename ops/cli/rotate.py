@@ -71,7 +71,7 @@ def state(stack: option.StackName, locking: option.Locking, cwd: option.Cwd = No
 
 @command(app, examples=["rotate passphrase stage", "rotate passphrase stage --lock-timeout 15m --yes"])
 def passphrase(stack: option.StackName, locking: option.Locking, cwd: option.Cwd = None) -> ExitCode:
-    """Replace the passphrase of a backend, and encrypt every state in it again.
+    """Replace the passphrase of a backend, and re-encrypt every state in it.
 
     Locks all stacks that share the passphrase. Also changes their files, which must then be committed.
     """

@@ -154,7 +154,7 @@ def state(directory: Path | None, name: str, options: Options) -> ExitCode:
 
 
 def passphrase(directory: Path | None, name: str, options: Options) -> ExitCode:
-    """Replace a backend's passphrase, and encrypt every state in it again. Raises OpsError."""
+    """Replace a backend's passphrase, and re-encrypt every state in it. Raises OpsError."""
     stack = find_stack(project_dir(directory), name)
     backend = backend_of(stack)
     if backend.kind not in (BackendKind.FOUNDATION, BackendKind.ENVIRONMENT):

@@ -81,7 +81,7 @@ def logs_access(stack: Stack, settings: EnvironmentSettings, environ: Mapping[st
             raise OpsError(_not_readable(stack, secret, owner, error), ExitCode.ENVIRONMENT) from None
     if found is None or content is None:
         raise OpsError(
-            f"The URL and token for the logs of {stack.name} are in the secret {secret}, which "
+            f"The URL and token for the logs of {stack.name} are read from the secret {secret}, which "
             f"{'has no version' if found else 'does not exist or is not visible to the current API key'}. If the "
             f"foundation is older than this secret, run `scripts/snu up {foundation}`. Otherwise, "
             f"{_suitable_key(owner)}.",

@@ -1,4 +1,4 @@
-"""Replaces the passphrase of a backend, and encrypts all states in it again.
+"""Replaces the passphrase of a backend, and re-encrypts all states in it.
 
 The new passphrase is first added to the backend document as ``nextPassphrase``. Each state and stack file shows by its
 salt which of the two passphrases it uses, so an interrupted rotation is resumed with the same new passphrase. Until it
