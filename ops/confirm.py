@@ -52,7 +52,7 @@ def _answer(question: str) -> str:
     try:
         return input(clean(question)).strip()
     except EOFError:
-        print()  # end the line of the question
+        print()  # end the prompt's line
         return ""
     except KeyboardInterrupt:
         print()

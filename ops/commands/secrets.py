@@ -170,7 +170,7 @@ def unset(directory: Path | None, name: str, keys: list[str], *, yes: bool) -> E
 
 
 def edit(directory: Path | None, name: str, *, yes: bool) -> ExitCode:
-    """Edit the document in the user's editor, again if the result is invalid and the user wants to. Raises OpsError."""
+    """Edit the document in the user's editor, and offer to edit it again if the result is invalid. Raises OpsError."""
     if not yes:
         require_terminal()
     with _opened(directory, name) as documents:
@@ -427,7 +427,7 @@ def _entered(key: str) -> str:
         try:
             value = getpass.getpass(f"Value of {key} (not shown): ")
         except EOFError:
-            print(file=sys.stderr)  # end the line of the question
+            print(file=sys.stderr)  # end the prompt's line
             value = ""
         except KeyboardInterrupt:
             print(file=sys.stderr)

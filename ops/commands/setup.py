@@ -61,7 +61,7 @@ def setup(
     _ = context.foundations  # raises for an unknown stack before anything is changed
     printer = printer_for(sys.stdout)
     steps = []
-    # What the actions print is not part of the document.
+    # The actions' output must not be part of the JSON document.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         for step in Setup(context, applies, _accept if yes else confirm).run():
             steps.append(step)

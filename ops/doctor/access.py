@@ -182,7 +182,7 @@ def _key_problems(subject: DoctorContext, stack: Stack, foundation: Stack) -> li
 
 
 def _alerts_secrets(project_dir: Path) -> set[str]:
-    """The secrets of the crash alerts that stacks have."""
+    """Names of the secrets for crash alerts that at least one stack has enabled."""
     configs = (find_stack(project_dir, name).config for name in stack_names(project_dir))
     return {naming.alerts_secret(str(each["snu:environment"]["name"])) for each in configs if "snu:crashAlerts" in each}
 

@@ -110,7 +110,7 @@ def branch_rules(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def branch_problems(github: GitHub, branch: str, subject: DoctorContext) -> Iterator[Finding]:
-    """The problems of one branch's rules."""
+    """Problems with one branch's rules."""
     try:
         rules = github.document(f"rules/branches/{branch}?per_page=100", f"the rules of {branch}")
         if not rules and github.is_protected(branch):

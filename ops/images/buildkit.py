@@ -95,7 +95,10 @@ def _value(secret: BuildSecret, root: Path, environ: Mapping[str, str]) -> str:
 
 
 def _hidden(values: list[str]) -> list[str]:
-    """What the output of a build must not contain. Output is read by line, so lines of secrets are listed as well."""
+    """The strings to mask in a build's output: single-line secrets, and the lines of longer ones unless very short.
+
+    Output is masked line by line, so a secret with several lines would never match as a whole.
+    """
     found: set[str] = set()
     for value in values:
         lines = [line.strip() for line in value.splitlines() if line.strip()]

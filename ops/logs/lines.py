@@ -77,7 +77,7 @@ class LogLine:
 
 
 def message_pattern(pattern: str) -> str:
-    """A pattern for Scaleway's JSON object that matches where ``pattern`` matches the message, and nothing else.
+    """A pattern that matches Scaleway's JSON object if, and only if, ``pattern`` matches its message.
 
     In each alternative, ``^`` at the start and ``$`` at the end refer to the message. Lines that are not JSON objects
     are matched as they are.

@@ -1,7 +1,7 @@
 """The GitHub deployments of a preview environment, which the pull request shows with their status and address.
 
-They inform and nothing depends on them, so errors are printed as warnings. Call these functions while the environment
-is locked. Source: GitHub's REST API, "Deployments", "Deployment statuses" and "Deployment environments".
+Deployments are only informational, so errors are printed as warnings. Call these functions while the environment is
+locked. Source: GitHub's REST API, "Deployments", "Deployment statuses" and "Deployment environments".
 """
 
 from __future__ import annotations

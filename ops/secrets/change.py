@@ -61,7 +61,7 @@ class Change:
     new: Mapping[str, Any] = field(repr=False)
     """The new document."""
     remaining: list[DocumentProblem]
-    """Problems of the former document that the new one still has."""
+    """Problems with the former document that the new one still has."""
     unused: list[str]
     """Added keys that no app or job uses."""
     similar: dict[str, str]
