@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from ops.exit_codes import ExitCode
 from tests.lab.keys import deploy_key, make_key, use
 from tests.lab.lab import Lab, Run
 from tests.support.environment import clean_environment
+from tests.support.forks import forked_for
 from tests.support.seed import ORGANIZATION
 
 STACK, NAME, VALUE = "local", "snu-local", "s3cret-value"
@@ -219,7 +221,7 @@ def test_a_signal_waits_until_the_new_version_is_checked(lab: Lab) -> None:
     process.stdin.close()
     process.stdin = None
     await_hold(lab, process)
-    process.send_signal(signal.SIGTERM)
+    os.kill(forked_for(process.pid) or process.pid, signal.SIGTERM)  # before the response, not after it
     lab.clear_faults()
     _, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.CANCELLED
