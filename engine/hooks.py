@@ -36,7 +36,7 @@ class Hook:
     """Identifies the hook on that server."""
     on_dry_run: bool = False
     ignore_errors: bool = False
-    """Whether a failure is only a warning."""
+    """Whether a failure produces only a warning."""
 
 
 class Hooks:

@@ -66,7 +66,7 @@ class Run:
     async def execute(self, work: Callable[[], Awaitable[bool]]) -> Outcome:
         """Run the operation. Raises PulumiError if it cannot start; later failures are reported as events.
 
-        The first Ctrl-C lets running operations finish; the second one cancels the task that runs this.
+        The first Ctrl-C lets running operations finish; the second cancels the task that runs this method.
         """
         started, start_time = time.monotonic(), int(time.time())
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -74,7 +74,7 @@ class Run:
         with (
             handle_signals(
                 partial(loop.call_soon_threadsafe, self._cancel),
-                # An exception raised in the loop would end it while the gRPC server still uses it.
+                # An exception raised inside the event loop would stop it while the gRPC server is still using it.
                 partial(loop.call_soon_threadsafe, task.cancel),
             ),
             nullcontext() if self._dry_run else self._file.locked(),

@@ -28,7 +28,7 @@ class KeyHolder:
     application: str
     purpose: str
     secret: str = ""
-    """The secret in which `snu keys store` stores the application's key; empty if keys are handed out to people and
+    """The secret in which `snu keys store` stores the application's key; empty if the keys are issued to people and
     CI."""
     github: tuple[str, ...] = ()
     """GitHub environments whose jobs use the key as `SCW_ACCESS_KEY` and `SCW_SECRET_KEY`."""
@@ -44,7 +44,8 @@ def foundation_settings(stack: Stack) -> FoundationSettings:
     if not isinstance(settings, FoundationSettings):
         foundation = settings.environment.foundation
         raise OpsError(
-            f"{stack.name} is an environment; keys belong to its foundation. Run `scripts/snu keys list {foundation}`.",
+            f"{stack.name} is an environment; its keys are managed with its foundation. Run "
+            f"`scripts/snu keys list {foundation}`.",
             ExitCode.USAGE,
         )
     return settings
@@ -122,12 +123,12 @@ def _stack_of(environment: str, configs: Mapping[str, Mapping[str, Any]]) -> str
 
 
 def is_current(key: Object, expires_on: str | None) -> bool:
-    """Whether `snu keys` created the key, and it expires on this date in ISO format, or never if None."""
+    """Whether `snu keys` created the key with this expiry date in ISO format, or without one if it is None."""
     return key["description"] == naming.HANDED_OUT_KEY and (str(key.get("expires_at") or "")[:10] or None) == expires_on
 
 
 def keys_by_application(keys: Iterable[Object], application_ids: Mapping[str, str]) -> dict[str, list[Object]]:
-    """API keys by the names of their applications. ``application_ids``: ids by name."""
+    """API keys by application name. ``application_ids``: ids by name."""
     names = {id_: name for name, id_ in application_ids.items()}
     found: dict[str, list[Object]] = {}
     for key in keys:

@@ -98,7 +98,7 @@ def _graph(resources: Iterable[_Resource]) -> Graph:
 
 
 def _ids(urns: Iterable[str]) -> dict[str, str]:
-    """A short, unique id for each URN. Of two equal ones, the second gets a number."""
+    """A short, unique id for each URN. Duplicates get a number."""
     ids: dict[str, str] = {}
     used = set[str]()
     for urn in sorted(urns):
@@ -121,7 +121,7 @@ def short_type(type_: str) -> str:
 
 
 def dot_text(graph: Graph, title: str) -> str:
-    """The graph in DOT: a cluster for each component, and an arrow from each resource to what it depends on."""
+    """The graph in DOT: a cluster for each component, and an arrow from each resource to each of its dependencies."""
     graph = Graph(graph.nodes, _drawn(graph))
     lines = [
         f"digraph {_quoted(title)} {{",
@@ -136,7 +136,7 @@ def dot_text(graph: Graph, title: str) -> str:
 
 
 def _drawn(graph: Graph) -> list[Edge]:
-    """The edges, except those of components that one of their members also has."""
+    """The edges, except those of a component that one of its members also has."""
     of_members = {
         (node.component, edge.dependency) for node in graph.nodes for edge in graph.edges if edge.dependent == node.id
     }

@@ -27,7 +27,7 @@ class ExpiringKey:
     """Empty for a key whose owner is not an application of a foundation."""
     expires: datetime
     is_current: bool = False
-    """Whether it is the key that was used to read this."""
+    """Whether it is the key that was used for the request."""
 
     @property
     def has_expired(self) -> bool:
@@ -88,7 +88,7 @@ class Iam:
 
     @cached_property
     def own_key(self) -> Object:
-        """The key that the requests are made with."""
+        """The key that is used for the requests."""
         with self._client() as client:
             return client.get(API_KEY.listing.object_at(id=self.profile.access_key))
 
@@ -152,7 +152,7 @@ class IamCache:
 
 
 def foundation_of(stack: Stack) -> Stack:
-    """The foundation that a stack belongs to, which is itself for a foundation. Raises OpsError."""
+    """The foundation of a stack; a foundation is its own. Raises OpsError."""
     environment = stack.config.get("snu:environment")
     name = environment.get("foundation") if isinstance(environment, Mapping) else None
     return find_stack(stack.project_dir, str(name)) if name else stack

@@ -104,7 +104,7 @@ class Jobs:
     def start(self, definition: Object, arguments: Sequence[str] | None, environment: Mapping[str, str]) -> JobRun:
         """Start a run. ``arguments`` replace the definition's; ``environment`` is added to its variables.
 
-        Never retried, because a job that starts twice may do harm. Raises OpsError if it is unknown whether it started.
+        Not retried, because starting a job twice could cause damage. Raises OpsError if the outcome is unknown.
         """
         body: Object = {"environment_variables": dict(environment), "replicas": 1}
         if arguments is not None:
@@ -116,7 +116,7 @@ class Jobs:
             if error.status != 0 and error.status < 500:
                 raise
             raise OpsError(
-                f"{error}. The run may have started anyway: check the job's latest runs with `scripts/snu job runs`.",
+                f"{error}. The run may have started anyway; check the job's latest runs with `scripts/snu job runs`.",
                 ExitCode.FAILED,
             ) from None
 

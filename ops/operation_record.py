@@ -20,14 +20,14 @@ _REDUNDANT = ("digest: ", "error: ")
 
 
 _AFTER_FAILURE = ("Resource monitor has terminated", "update failed")
-"""Prefixes of the CLI's messages that only follow from an earlier failure, such as about rejected registrations."""
+"""Prefixes of CLI messages that merely result from an earlier failure, such as those about rejected registrations."""
 _AFTER_CANCEL = re.compile(r"(preview|update|refresh|destroy) cancell?ed|cancelled: .*")
 
 _LOST_HOOK = re.compile(
     r'(?P<when>before|after) hook "(?P<hook>[^"]+)" failed: .*(?:connection refused|error reading from server).*',
     re.IGNORECASE | re.DOTALL,
 )
-"""Error of an engine that calls a hook of a program that has already ended, because it failed."""
+"""The engine's error if it calls a hook after the program has failed and exited."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class OperationRecord:
     """Everything that a display shows about an operation."""
 
     clock: Callable[[], float] = time.monotonic
-    """In seconds."""
+    """The current time in seconds."""
     steps: dict[tuple[str, str], Progress] = field(default_factory=dict)
     """By URN and operation, in the order in which they started."""
     diagnostics: list[Diagnostic] = field(default_factory=list)

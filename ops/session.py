@@ -421,7 +421,7 @@ class Session:
         start_ahead(self.stack.project_dir, self.environ, 2)
 
     def check_update(self, options: Options) -> Previewed:
-        """Check an update by a preview that is not shown, except for the changes made outside updates.
+        """Check an update with a preview, of which only the changes made outside updates are shown.
 
         Raises OpsError if the update would violate a policy or cannot succeed.
         """

@@ -73,10 +73,10 @@ def store_alerts_access(
     key = keys.current_or_new(application, _pair(known))
     document = {**access, _ACCESS_KEY: key.access_key, _SECRET_KEY: key.secret_key}
     if document == known:
-        keys.say(f"secret {name}", "exists: contains access for the crash alerts")
+        keys.say(f"secret {name}", "exists: contains the credentials for crash alerts")
     else:
         account.write(secrets[0], json.dumps(document).encode())
-        keys.say(f"secret {name}", "updated the access for the crash alerts")
+        keys.say(f"secret {name}", "updated the credentials for crash alerts")
     keys.delete_others(application, key.access_key)
 
 
@@ -102,8 +102,8 @@ def store_release_key(account: Account, keys: StoredKeys, environment: str, proj
 
 def _not_deployed(missing: str) -> OpsError:
     return OpsError(
-        f"The foundation has no {missing} yet. Everything stored so far was kept. Run `scripts/snu up` on the "
-        "foundation first.",
+        f"The foundation has no {missing} yet. Everything stored so far was kept. Deploy the foundation "
+        "with `scripts/snu up` first.",
         ExitCode.FAILED,
     )
 
@@ -114,7 +114,7 @@ def _pair(known: Mapping[str, str]) -> KeyPair | None:
 
 @dataclass(frozen=True)
 class KeyProblem:
-    """Something that `snu keys store` would change about a stored key."""
+    """A problem with a stored key that `snu keys store` would fix."""
 
     secret: str
     problem: str
@@ -136,7 +136,7 @@ class KeyInspection:
     expires_on: str | None
     """The expiry date in the settings."""
     access: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By secret, what the document must contain besides the key."""
+    """The content that each secret must have besides the key, by secret."""
 
     def problems(self, holders: Iterable[KeyHolder]) -> Iterator[KeyProblem]:
         """The problems with stored keys. A secret that the user's key may not read is only checked for a version.

@@ -22,7 +22,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _REQUEST_SECONDS = 30.0
 _POLL_SECONDS = 2.0
 _START_SECONDS = 600.0
-"""How long a run may take to start, in addition to its own timeout."""
+"""Seconds that a run may take to start, in addition to its own timeout."""
 _PAGE_SIZE = 100
 _SUCCEEDED = "succeeded"
 _UNCHANGED = "The container was not changed."
@@ -30,7 +30,7 @@ _ENDED = (_SUCCEEDED, "failed", "interrupted")
 
 
 Run = Mapping[str, Any]
-"""A run, as Scaleway describes it."""
+"""A job run, as Scaleway's API returns it."""
 
 
 class CommandArgs(TypedDict):
@@ -53,7 +53,7 @@ class CommandArgs(TypedDict):
     key_hint: str
     """How to replace the API key."""
     each_version: bool
-    """Whether the command runs once for each image; otherwise, once before the first creation."""
+    """Whether the command runs once per image version; otherwise, it runs once, before the container is created."""
     api_url: NotRequired[str | None]
     """URL of the Scaleway API. Default: the platform's."""
 
@@ -62,7 +62,7 @@ class Command:
     """A command that runs as a job before containers change."""
 
     def __init__(self, args: CommandArgs) -> None:
-        """Register the command's hook, unless nothing can call it, as under Pulumi's mocks."""
+        """Register the command's hook, unless the engine cannot call hooks, as with Pulumi's mocks."""
         self._args = args
         self.job = args["job"]
         self._title = f"{args['kind']} command of {args['app']}"
@@ -83,7 +83,7 @@ class Command:
             self.hooks = pulumi.ResourceHookBinding(before_create=[hook], before_update=[*updates])
 
     async def _before_change(self, args: pulumi.ResourceHookArgs) -> None:
-        """Run the command unless it has succeeded. Raises `pulumi.RunError` if it does not succeed."""
+        """Run the command unless it has already succeeded. Raises `pulumi.RunError` if it does not succeed."""
         image = (args.new_inputs or {}).get("image")
         if args.old_inputs is not None and args.old_inputs.get("image") == image:
             return
@@ -144,7 +144,7 @@ class Command:
         while run["state"] not in _ENDED:
             if time.monotonic() > deadline:
                 raise pulumi.RunError(
-                    f"the {self._title} has not ended after {round(limit / 60)} minutes (run {run['id']}, "
+                    f"the {self._title} has not finished after {round(limit / 60)} minutes (run {run['id']}, "
                     f"{run['state']}). {_UNCHANGED} {self._log_of(run)}"
                 )
             await asyncio.sleep(_POLL_SECONDS)
@@ -215,13 +215,13 @@ class _Jobs:
         return answer
 
     async def start(self, variables: Mapping[str, str]) -> Run:
-        """Start a run. Never retried, because running a command twice at once may do harm."""
+        """Start a run. Not retried, because two concurrent runs of a command could cause damage."""
         body = {"environment_variables": dict(variables), "replicas": 1}
         try:
             answer = await self._request(f"/job-definitions/{self._definition}/start", body)
         except _ApiError as error:
             if error.status == 0 or error.status >= 500:
-                message = f"{error}. The run may have started anyway; the next update looks for it"
+                message = f"{error}. The run may have started anyway; the next update will look for it"
                 raise _ApiError(message, error.status) from None
             raise
         run: Run = answer["job_runs"][0]

@@ -14,7 +14,7 @@ from pulumiverse_scaleway import containers
 
 _READY = "ready"
 _FAILED = {"error": "in error", "locked": "locked"}
-"""Statuses of a container that does not become ready by itself, as shown in messages."""
+"""Statuses that a container does not leave by itself, with their wording in messages."""
 _POLL_SECONDS = 2.0
 _WAIT_SECONDS = 600.0
 
@@ -28,7 +28,7 @@ class ContainerHealth:
         self._hint = f"\n{hint}" if hint else ""
         self._hook_has_run = False
         self.hooks: pulumi.ResourceHookBinding | None = None
-        """The hooks of the container; None if nothing can call them, as under Pulumi's mocks."""
+        """The hooks of the container; None if the engine cannot call hooks, as with Pulumi's mocks."""
         if callbacks_are_served():
             hook = pulumi.ResourceHook(f"{name}-ready", self._after_change)
             self.hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])

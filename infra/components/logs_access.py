@@ -24,7 +24,7 @@ class LogsAccessArgs(TypedDict):
     secret_name: str
     """Name of the secret with the URL and the token for log queries."""
     project_id: pulumi.Input[str]
-    """Project of the environment. Scaleway does not isolate the logs of a project's environments."""
+    """Project of the environment. Scaleway does not separate the logs of environments in the same project."""
     logs_url: pulumi.Input[str]
     """URL for queries of the platform's logs."""
     logs_token: pulumi.Input[str]

@@ -112,8 +112,8 @@ def logs(
             "--since",
             metavar="TIME",
             show_default=False,
-            help="Print all lines since then: a duration such as `2h`, or a time such as `2026-01-31T12:00:00Z`. "
-            "Default: the last lines of the last 7 days; of a job, those of its last run.",
+            help="Print all lines since this time: a duration such as `2h`, or a time such as `2026-01-31T12:00:00Z`. "
+            "Default: the last lines of the past 7 days or, for a job, of its last run.",
         ),
     ] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
@@ -222,7 +222,8 @@ def doctor(
         list[str] | None, option.stacks_argument("the stacks that releases deploy to (those with snu:promoteFrom)")
     ] = None,
     allow_unknown: Annotated[
-        bool, typer.Option("--allow-unknown", help="Exit with 0 if nothing is wrong, even if something is unknown.")
+        bool,
+        typer.Option("--allow-unknown", help="Exit with code 0 if nothing is wrong, even if something is unknown."),
     ] = False,
     json: option.Json = False,
     cwd: option.Cwd = None,

@@ -53,13 +53,13 @@ def run(
         typer.Option(
             "--env",
             metavar="NAME[=VALUE]",
-            help="Variable to add; without a value, the shell's is passed. Scaleway shows variables to anyone who can "
-            "read the job's runs, so do not pass secrets. Repeatable.",
+            help="Variable to add; a name without a value passes the shell's. Scaleway shows variables to anyone who "
+            "can read the job's runs, so do not pass secrets. Repeatable.",
         ),
     ] = None,
     wait: Annotated[
         bool,
-        typer.Option("--wait", help="Print the run's log until it ends, and fail if it does not succeed."),
+        typer.Option("--wait", help="Print the run's log until it finishes, and fail if it does not succeed."),
     ] = False,
     timeout: option.RunTimeout = None,
     cwd: option.Cwd = None,
@@ -76,11 +76,11 @@ def run(
 @command(app, examples=["job stop nightly 3f6d1b0c"])
 def stop(
     job: JobName,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or the start of it.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or a unique prefix of it.")],
     stack: option.StackOption = "local",
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Stop a run that has not ended."""
+    """Stop a run that has not finished."""
     from ops.commands import jobs as job_commands
 
     return job_commands.stop(cwd, stack, job, run)

@@ -1,4 +1,4 @@
-"""``snu rotate``: replaces keys, logins and passphrases that are in use."""
+"""``snu rotate``: replaces keys, credentials and passphrases that are in use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.exit_codes import ExitCode
 
 app = group(
     "rotate",
-    "Replace keys, logins and passphrases that are in use. If a command is interrupted, run it again to continue.",
+    "Replace keys, credentials and passphrases that are in use. If a command is interrupted, run it again to continue.",
 )
 
 
@@ -60,7 +60,7 @@ def deploy_key(
 
 @command(app, examples=["rotate state stage", "rotate state foundation-stage --yes"])
 def state(stack: option.StackName, locking: option.Locking, cwd: option.Cwd = None) -> ExitCode:
-    """Replace the logins of an environment's state, or of all states of a foundation, in Secret Manager.
+    """Replace the credentials for an environment's state, or for all states of a foundation, in Secret Manager.
 
     Also replaces the keys for crash alerts and release commands, like `snu keys store --rotate`.
     """
@@ -94,7 +94,7 @@ def plan_keys(
     yes: option.Yes = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Replace the signing and encryption keys for plans, in steps: run the command again for each one.
+    """Replace the signing and encryption keys for plans, in several steps: run the command once per step.
 
     The former keys remain valid until the new public keys are committed and no plan is waiting.
     """

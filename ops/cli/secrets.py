@@ -14,7 +14,7 @@ app = group("secrets", "Read and change an environment's secret document; only `
 
 
 _NEVER_AN_ARGUMENT = (
-    "The value is never an argument, because it would be visible in the shell's history and to other processes: it is "
+    "The value cannot be an argument, because it would be visible in the shell's history and to other processes. It is "
     "read from standard input or a hidden prompt. Nothing was changed; treat the value that you typed as exposed."
 )
 
@@ -30,7 +30,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY", parser=_key, help="A key of t
 
 @command(app, "list", examples=["secrets list stage", "secrets list stage --json"])
 def list_keys(stack: option.StackName, json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
-    """List the document's keys and those that it lacks, with the apps and jobs that use each, and its last change."""
+    """List the keys that the document contains or lacks, with each key's last change, apps and jobs."""
     from ops.commands import secrets as secrets_commands
 
     return secrets_commands.list_keys(cwd, stack, as_json=json)
@@ -58,7 +58,7 @@ def get(
 def set_key(
     context: typer.Context, stack: option.StackName, key: Key, yes: option.Yes = False, cwd: option.Cwd = None
 ) -> ExitCode:
-    """Set a key to a value read from a hidden prompt, or from standard input minus the trailing newline."""
+    """Set a key to a value read from a hidden prompt, or from standard input without the trailing newline."""
     if context.args or "=" in stack:
         context.fail(_NEVER_AN_ARGUMENT)
     from ops.commands import secrets as secrets_commands
@@ -145,7 +145,7 @@ def rollback(
     yes: option.Yes = False,
     cwd: option.Cwd = None,
 ) -> ExitCode:
-    """Write a new version of the document with the content of a former one."""
+    """Write a new version of the document with the content of an earlier one."""
     from ops.commands import secrets as secrets_commands
 
     return secrets_commands.rollback(cwd, stack, to, yes=yes)

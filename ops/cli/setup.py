@@ -27,7 +27,7 @@ def setup(
     stacks: Annotated[
         list[str] | None, option.stacks_argument("all environments on the real Scaleway, with their foundations")
     ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Perform the actions, each after a confirmation.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Perform the actions, with a confirmation for each.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Directory for private plan keys, outside the checkout.")
     ] = None,
@@ -36,7 +36,7 @@ def setup(
         typer.Option(
             "--reviewer",
             metavar="NAME",
-            help="User or ORGANIZATION/TEAM who approves deployments to production. Repeatable.",
+            help="User, or team as ORGANIZATION/TEAM, who approves deployments to production. Repeatable.",
         ),
     ] = None,
     yes: option.Yes = False,
@@ -45,8 +45,8 @@ def setup(
 ) -> ExitCode:
     """Set up foundations, plan keys and GitHub, from a clone to a working organization.
 
-    Without --apply, this is a dry run. Runs the checks of `snu doctor` in order, and shows how to fix each problem. Can
-    be repeated at any time.
+    Without --apply, this is a dry run. Runs the checks of `snu doctor` in order, and shows how to fix each problem.
+    Safe to rerun at any time.
     """
     from ops.commands import setup as setup_command
 

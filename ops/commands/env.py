@@ -134,7 +134,7 @@ def _is_eligible(parent: Parent, selector: PreviewSelector, github_options: GitH
     """Return a function that asks GitHub whether the pull request is eligible. Raises OpsError."""
     number = selector.pull_request
     if number is None:
-        raise OpsError("--if-unwanted needs --pr.", ExitCode.USAGE)
+        raise OpsError("--if-unwanted requires --pr.", ExitCode.USAGE)
     github = github_options.connect("The pull request's status is read from GitHub.")
     rules = parent.rules
     return lambda: (
@@ -158,7 +158,7 @@ def _name(parent: Parent, selector: PreviewSelector) -> str:
 
 
 def _may_report(github_options: GitHubOptions) -> bool:
-    """Whether a repository and a token are configured; removing an environment requires neither."""
+    """Whether a repository and a token are configured; an environment can be removed without them."""
     return bool(github_options.repository) and any(
         process_environment().get(variable) for variable in (TOKEN, TOKEN_FILE)
     )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _STYLES = {SUCCEEDED: "green", "failed": "bold red", "interrupted": "yellow"}
 _SHOWN_ID = 8
 _LATE_LINES_SECONDS = 10.0
-"""How long to wait for the last lines of a run on the real Scaleway."""
+"""Time to wait for the last lines of a run on the real Scaleway."""
 
 
 def show(cwd: Path | None, stack_name: str, *, as_json: bool) -> ExitCode:
@@ -70,7 +70,7 @@ def run(
     wait: bool,
     timeout: float | None,
 ) -> ExitCode:
-    """Start a run. With ``wait``, print its log until it ends; ``timeout`` in seconds.
+    """Start a run. With ``wait``, print its log until it finishes; ``timeout`` is in seconds.
 
     Returns FAILED if the run did not succeed, and JOB_UNFINISHED after the timeout.
     """
@@ -94,12 +94,12 @@ def run(
             sys.stderr.write(f"Interrupted. {continues}")
             return ExitCode.CANCELLED
     if ended is None:
-        sys.stderr.write(f"error: {job} has not ended after {shown(timeout or 0)}. {continues}")
+        sys.stderr.write(f"error: {job} has not finished after {shown(timeout or 0)}. {continues}")
         return ExitCode.JOB_UNFINISHED
     if ended.state != SUCCEEDED:
         failure = f": {safe(ended.failure)}" if ended.failure else ""
         raise OpsError(
-            f"The run {ended.id} of {job} {'was ' if ended.state == 'interrupted' else ''}{ended.state}{failure}. "
+            f"Run {ended.id} of {job} {'was ' if ended.state == 'interrupted' else ''}{ended.state}{failure}. "
             f"To show its log: {show_log}",
             ExitCode.FAILED,
         )
@@ -111,7 +111,7 @@ def stop(cwd: Path | None, stack_name: str, job: str, run_id: str) -> ExitCode:
     """Stop a run."""
     if not run_id:
         raise OpsError(
-            f"The id of the run is empty. Nothing was stopped. To list the runs: scripts/snu job runs {safe(job)} "
+            f"The run id is empty. Nothing was stopped. To list the runs: scripts/snu job runs {safe(job)} "
             f"--stack {stack_name}",
             ExitCode.USAGE,
         )
@@ -119,14 +119,14 @@ def stop(cwd: Path | None, stack_name: str, job: str, run_id: str) -> ExitCode:
         matching = [each for each in jobs.runs(jobs.definition(job)) if each.id.startswith(run_id)]
         if len(matching) != 1:
             raise OpsError(
-                f"{job} has {len(matching) or 'no'} runs whose ids start with {safe(run_id)}; expected one. Nothing "
-                f"was stopped. To list them: scripts/snu job runs {job} --stack {stack_name}",
+                f"{job} has {len(matching) or 'no'} runs whose ids start with {safe(run_id)}; expected exactly "
+                f"one. Nothing was stopped. To list the runs: scripts/snu job runs {job} --stack {stack_name}",
                 ExitCode.USAGE,
             )
         stopped = matching[0] if matching[0].has_ended else jobs.stop(matching[0].id)
     had_ended = matching[0].has_ended or stopped.state in (SUCCEEDED, "failed")
     state = {SUCCEEDED: "succeeded", "failed": "failed", "interrupted": "stopped"}.get(stopped.state, "stopping")
-    print(f"The run {stopped.id} {'had already' if had_ended else 'is'} {state}.")
+    print(f"Run {stopped.id} {'had already' if had_ended else 'is'} {state}.")
     return ExitCode.OK
 
 

@@ -41,7 +41,7 @@ _LONGEST_WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class LogOptions:
-    """What ``snu logs`` prints."""
+    """Options that select the lines that ``snu logs`` prints."""
 
     since: str = ""
     """A duration or a time in RFC 3339 format; empty for the last lines."""
@@ -86,7 +86,7 @@ def logs(cwd: Path | None, name: str, stack_name: str, options: LogOptions) -> E
 def _first_lines(
     reader: PageReader, query: LogQuery, since: datetime | None, count: int | None, printer: LinePrinter
 ) -> Follower:
-    """Print the existing lines. Returns a follower for later ones."""
+    """Print the existing lines. Returns a follower for new ones."""
     if count is None and since is None:
         count = DEFAULT_LINES
     now = reader.loki.now()

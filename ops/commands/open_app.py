@@ -28,7 +28,7 @@ def open_app(
 
     sys.stdout.flush()
     if not webbrowser.open(url):
-        raise OpsError("No browser could be started; set BROWSER, or open the URL yourself.", ExitCode.FAILED)
+        raise OpsError("No browser could be started; set BROWSER, or open the URL manually.", ExitCode.FAILED)
     return ExitCode.OK
 
 

@@ -85,7 +85,7 @@ def _released(remote: Remote, releases: Releases, stack: str) -> Release:
     release = next((each for each in releases.all(stack) if each.commit == head), None)
     if release is None:
         raise OpsError(
-            f"{stack} has no release at commit {head[:12]}. `scripts/snu apply` records a release when every "
+            f"{stack} has no release at commit {head[:12]}. `scripts/snu apply` records a release once every "
             "container is ready: apply the plan first, or fetch the tags (`git fetch --tags`).",
             ExitCode.FAILED,
         )

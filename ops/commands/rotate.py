@@ -1,4 +1,4 @@
-"""``snu rotate``: replaces keys, logins and passphrases that are in use."""
+"""``snu rotate``: replaces keys, credentials and passphrases that are in use."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def deploy_key(
         former = [str(key["access_key"]) for key in rotation.former()]
         if client.profile.access_key in former:
             raise OpsError(
-                f"{client.profile.access_key} is the key that this command uses, and would be deleted. Nothing was "
-                "changed. Use an owner's key.",
+                f"This command uses the API key {client.profile.access_key}, which it would delete. Nothing was "
+                "changed. Use an owner's key instead.",
                 ExitCode.USAGE,
             )
         if not yes:
@@ -99,8 +99,8 @@ def _holder(foundation: Stack, application: str) -> KeyHolder:
         )
     if holder.secret:
         raise OpsError(
-            f"The key of {application} is in the secret {holder.secret}. Nothing was changed. To replace it, run: "
-            f"scripts/snu keys store {foundation.name} --rotate",
+            f"The key of {application} is stored in the secret {holder.secret}. Nothing was changed. To replace it, "
+            f"run: scripts/snu keys store {foundation.name} --rotate",
             ExitCode.USAGE,
         )
     return holder
@@ -109,7 +109,7 @@ def _holder(foundation: Stack, application: str) -> KeyHolder:
 def _places(
     holder: KeyHolder, out: Path | None, github: GitHub | None, stack: Stack, *, keep_former: bool
 ) -> list[KeyPlace]:
-    """Where to store the new key. Raises OpsError if the former keys are in use elsewhere."""
+    """The places where the new key is to be stored. Raises OpsError if the former keys are in use elsewhere."""
     used = [("SCW", name) for name in holder.github] + [("SNU_SOURCE", name) for name in holder.github_source]
     places: list[KeyPlace] = [GitHubEnvironment(github, name, prefix) for prefix, name in used] if github else []
     if out is not None:
@@ -118,8 +118,8 @@ def _places(
         places.append(KeyFiles(out, holder.application))
     if not places:
         raise OpsError(
-            "There is nowhere to store the new key. Nothing was changed. Use --repo OWNER/NAME with GITHUB_TOKEN, "
-            "--out FOLDER, or both.",
+            "No place to store the new key was specified. Nothing was changed. Use --repo OWNER/NAME with "
+            "GITHUB_TOKEN, --out DIR, or both.",
             ExitCode.USAGE,
         )
     if used and github is None and not keep_former and not stack.is_local:
@@ -133,7 +133,7 @@ def _places(
 
 
 def state(directory: Path | None, name: str, options: Options) -> ExitCode:
-    """Replace the logins of an environment's state, or of all environments of a foundation. Raises OpsError."""
+    """Replace the credentials for an environment's state, or for all states of a foundation. Raises OpsError."""
     stack = find_stack(project_dir(directory), name)
     foundation = foundation_of(stack)
     identity = stack.config.get("snu:environment")
@@ -143,13 +143,13 @@ def state(directory: Path | None, name: str, options: Options) -> ExitCode:
     passwords = [each for each in chosen if settings.environments[each].database.kind == "instance"]
     if passwords:
         raise OpsError(
-            f"The logins to the states of {', '.join(passwords)} are passwords of a database instance. Nothing was "
-            f"changed. Set new ones under snu:databasePasswords of {foundation.name}, then run: scripts/snu bootstrap "
-            f"{foundation.name}",
+            f"The credentials for the states of {', '.join(passwords)} are passwords of a database instance. Nothing "
+            f"was changed. Set new passwords under snu:databasePasswords of {foundation.name}, then run: "
+            f"scripts/snu bootstrap {foundation.name}",
             ExitCode.USAGE,
         )
     if not options.yes:
-        confirm(f"Replace the logins to the states of {', '.join(chosen)}?")
+        confirm(f"Replace the credentials for the states of {', '.join(chosen)}?")
     return keys_commands.store(directory, foundation.name, options, rotate=True, environment=environment)
 
 
@@ -159,8 +159,8 @@ def passphrase(directory: Path | None, name: str, options: Options) -> ExitCode:
     backend = backend_of(stack)
     if backend.kind not in (BackendKind.FOUNDATION, BackendKind.ENVIRONMENT):
         raise OpsError(
-            f"The passphrase of {name} is not in a backend document, so it cannot be replaced. Nothing was changed. "
-            "For a stack with your own backend, run: pulumi stack change-secrets-provider passphrase",
+            f"The passphrase of {name} is not in a backend document, so this command cannot replace it. Nothing was "
+            "changed. For a stack with your own backend, run: pulumi stack change-secrets-provider passphrase",
             ExitCode.USAGE,
         )
     if stack.is_local:
@@ -184,8 +184,8 @@ def passphrase(directory: Path | None, name: str, options: Options) -> ExitCode:
                 confirm(f"Replace the passphrase of {counted(len(names), 'state')} ({', '.join(names)})?")
             rotation.run(_files(stack))
     print(
-        f"The passphrase of {', '.join(names) or name} was replaced. Former versions of the states and of the secret "
-        f"{backend.secret} still use the former passphrase."
+        f"The passphrase of {', '.join(names) or name} was replaced. Earlier versions of the states are still "
+        f"encrypted with the former passphrase, which earlier versions of the secret {backend.secret} contain."
     )
     return ExitCode.OK
 

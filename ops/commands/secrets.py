@@ -39,7 +39,7 @@ from scaleway_facts.limits import SECRET_VERSION
 
 _Content = TypeVar("_Content")
 _MOST_READ = 30
-"""Number of versions read to find the age of each key."""
+"""Number of versions that are read to find the age of each key."""
 _MOST_INPUT = 4 * SECRET_VERSION.most
 """Maximum size of the input in bytes, which allows for a more verbose notation."""
 
@@ -320,7 +320,7 @@ def _changes_text(revision: Revision) -> str:
 
 
 def rollback(directory: Path | None, name: str, revision: int, *, yes: bool) -> ExitCode:
-    """Write a new version with the content of a former one. Raises OpsError."""
+    """Write a new version with the content of an earlier one. Raises OpsError."""
     with _opened(directory, name) as documents:
         base = documents.read()
         former = next((each for each in documents.versions() if each.revision == revision), None)
@@ -360,7 +360,7 @@ def _write_change(
     """Show a change, confirm and write it. Raises OpsError.
 
     If another version is created in the meantime, the change is applied to that one, unless it is a ``whole`` document
-    or the same keys changed there and nobody can be asked.
+    or the other version changed the same keys and ``yes`` rules out a confirmation.
     """
     while True:
         if not change.keys and _is_object(base):
@@ -381,8 +381,13 @@ def _write_change(
             if both and yes:
                 raise
             base, change = newer, applied
-            replaced = f" It also changed {few([*map(safe, both)])}, which yours would replace." if both else ""
-            print(f"In the meantime, {conflict.event}. Your change was applied to that.{replaced}", flush=True)
+            replaced = (
+                f" That revision also changes {few([*map(safe, both)])}, which yours would overwrite." if both else ""
+            )
+            print(
+                f"In the meantime, {conflict.event}. Your change was applied to the latest revision.{replaced}",
+                flush=True,
+            )
 
 
 def _written(documents: DocumentStore, revision: int, change: Change) -> ExitCode:
@@ -392,7 +397,7 @@ def _written(documents: DocumentStore, revision: int, change: Change) -> ExitCod
         warn("\n".join(["The document is still invalid:", *invalid_lines(stack, change.remaining)]), sys.stderr)
     else:
         command = "env up" if documents.settings.environment.preview_of else f"up {stack}"
-        print(f"Containers and jobs get the new values with the next deployment: scripts/snu {command}")
+        print(f"Containers and jobs receive the new values in the next deployment: scripts/snu {command}")
     return ExitCode.OK
 
 
@@ -422,7 +427,7 @@ def _require_key(values: Mapping[str, Any], key: str, documents: DocumentStore) 
 
 
 def _entered(key: str) -> str:
-    """A value from a hidden prompt, or from standard input minus the trailing newline."""
+    """A value from a hidden prompt, or from standard input without the trailing newline."""
     if sys.stdin.isatty():
         try:
             value = getpass.getpass(f"Value of {key} (not shown): ")
@@ -437,7 +442,7 @@ def _entered(key: str) -> str:
         value = value.removesuffix("\n").removesuffix("\r")
     if not value:
         raise OpsError(
-            f"The value of {key} is empty. {NOTHING_CHANGED} Type it at the prompt, or pass it on standard input.",
+            f"The value of {key} is empty. {NOTHING_CHANGED} Enter it at the prompt, or pass it on standard input.",
             ExitCode.USAGE,
         )
     return value

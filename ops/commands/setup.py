@@ -39,7 +39,7 @@ def setup(
     yes: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Run the checks of ``snu doctor`` as steps, and print or perform the actions that fix what they find.
+    """Run the checks of ``snu doctor`` as steps, and print or perform the actions that fix the problems found.
 
     Raises OpsError for an unknown stack, and if a confirmation is required without a terminal.
     """

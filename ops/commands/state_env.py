@@ -49,7 +49,7 @@ def env(stack: Stack, environ: Mapping[str, str]) -> ExitCode:
         remarks.insert(0, _exposed(variables, stack.name))
     if stack.generated_config_file is not None:
         remarks.append(
-            f"The local Scaleway uses a different port from {stack.file.name}: add "
+            f"The local Scaleway uses a different port than {stack.file.name}: add "
             f"`--config-file {stack.generated_config_file}` to `pulumi preview` and `pulumi up`."
         )
     for remark in remarks:

@@ -1,5 +1,5 @@
-"""Checks the Scaleway keys: whose the current key is, what applications are allowed to do, which keys are stored in
-Secret Manager, and when keys expire."""
+"""Checks the Scaleway keys: the owner of the current key, the permissions of applications, the keys stored in Secret
+Manager, and expiry dates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ops.stored_keys import KeyInspection, KeyProblem
 
 _SECRETS = "SecretManagerSecretAccess"
 _EVERYTHING = ("AllProductsFullAccess", "IAMManager", "OrganizationManager")
-"""Permission sets that no application of the program has."""
+"""Permission sets that the program grants to no application."""
 
 
 def current_key(subject: DoctorContext) -> Iterator[Finding]:
@@ -81,7 +81,7 @@ def _owner(iam: Iam) -> str:
 
 
 def permissions(subject: DoctorContext) -> Iterator[Finding]:
-    """The applications that deploy and preview the stacks have the permissions that they need, and no wider ones."""
+    """The applications that deploy and preview the stacks have the permissions that they need and no others."""
     done = set[str]()
     for stack in subject.stacks:
         try:
@@ -124,7 +124,7 @@ def _of_application(iam: Iam, needed: _NeededPermissions, project: str, foundati
 
 
 def _needed(stack: Stack, foundation: Stack, settings: FoundationSettings) -> Iterator[_NeededPermissions]:
-    """What the stack's applications need."""
+    """The permissions that the stack's applications need."""
     more = permission_sets.OPEN_DATABASES if settings.opens_databases else ()
     if stack.name == foundation.name:
         application = naming.foundation_preview_application(settings.project.name)

@@ -51,7 +51,7 @@ def plan_keys(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def given_keys(subject: DoctorContext) -> Iterator[Finding]:
-    """Any private plan keys in the environment belong to one of the stacks."""
+    """Any private plan keys in the environment variables match a planner or applier of one of the stacks."""
     plans = [
         stack_settings.plans
         for stack in subject.stacks
@@ -65,11 +65,11 @@ def given_keys(subject: DoctorContext) -> Iterator[Finding]:
         if _is_set(subject, SIGNING_KEY):
             known = {key for each in plans for key in each.planners.values()}
             if public_key(keys.signing_key(subject.stacks[0], environ)) not in known:
-                yield MissingRequirement(f"{SIGNING_KEY} does not belong to a planner of {_names(subject)}", _NEW_KEYS)
+                yield MissingRequirement(f"{SIGNING_KEY} does not match any planner of {_names(subject)}", _NEW_KEYS)
         if _is_set(subject, IDENTITY):
             known = {key for each in plans for key in each.appliers.values()}
             if str(keys.identity(subject.stacks[0], environ).to_public()) not in known:
-                yield MissingRequirement(f"{IDENTITY} does not belong to an applier of {_names(subject)}", _NEW_KEYS)
+                yield MissingRequirement(f"{IDENTITY} does not match any applier of {_names(subject)}", _NEW_KEYS)
     except OpsError as error:
         yield MissingRequirement(first_line(error), _NEW_KEYS)
 
@@ -154,7 +154,7 @@ def separation(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def images(subject: DoctorContext) -> Iterator[Finding]:
-    """The stack that images are promoted from runs images."""
+    """The stack that images are promoted from has images to promote."""
     names = {stack.name for stack in subject.stacks}
     for stack in subject.stacks:
         stack_settings = subject.settings(stack)

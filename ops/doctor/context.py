@@ -44,7 +44,7 @@ class UncheckedRequirement(NamedTuple):
 
 
 class Risk(NamedTuple):
-    """A setup that works but is less safe than it could be."""
+    """A working setup that is less secure than it could be."""
 
     problem: str
     """A single line without a full stop."""

@@ -76,7 +76,7 @@ def _environment(github: GitHub, name: str, needed: frozenset[str]) -> Iterator[
     environment = github.document(f"environments/{name}", subject, READ_ACTIONS)
     policy = environment.get("deployment_branch_policy")
     if policy is None:
-        yield MissingRequirement(f"any branch, and so any pull request, can use {subject}", fix)
+        yield MissingRequirement(f"any branch, and therefore any pull request, can use {subject}", fix)
     elif policy.get("custom_branch_policies"):
         listed = github.document(f"environments/{name}/deployment-branch-policies?per_page=100", subject, READ_ACTIONS)
         branches = {each["name"] for each in listed["branch_policies"] if each.get("type", "branch") == "branch"}
@@ -180,14 +180,14 @@ def merges(subject: DoctorContext) -> Iterator[Finding]:
     if not required_environments(subject):
         return
     if github is None:
-        yield UncheckedRequirement("how pull requests can be merged", NO_GITHUB)
+        yield UncheckedRequirement("the merge methods for pull requests", NO_GITHUB)
         return
     repository = github.repository
     try:
         allowed = github.document("", f"the settings of {repository}").get("allow_merge_commit")
         if allowed is None:
             yield UncheckedRequirement(
-                "how pull requests can be merged", "the token cannot read the repository's settings"
+                "the merge methods for pull requests", "the token cannot read the repository's settings"
             )
         elif not allowed:
             yield MissingRequirement(
@@ -206,7 +206,7 @@ def merges(subject: DoctorContext) -> Iterator[Finding]:
 
 
 def webhooks(subject: DoctorContext) -> Iterator[Finding]:
-    """No workflow needs a webhook; any that exist are encrypted, signed and accepted by their receivers."""
+    """Workflows need no webhooks; any that exist use verified TLS, are signed, and are accepted by their receivers."""
     github = subject.github
     if not required_environments(subject):
         return
@@ -230,7 +230,7 @@ def _webhook(hook: Mapping[str, Any]) -> Iterator[Finding]:
     name = f"the webhook {hook.get('id')} to {address.hostname}"
     fix = f"Settings, Webhooks, {address.hostname}"
     if address.scheme != "https" or str(config.get("insecure_ssl", "0")) != "0":
-        yield MissingRequirement(f"{name} is sent without verified encryption", f"{fix}: use https and verify SSL")
+        yield MissingRequirement(f"{name} is sent without verified TLS", f"{fix}: use https and verify SSL")
     if not config.get("secret"):
         yield MissingRequirement(f"{name} is not signed", f"{fix}: set a secret")
     if isinstance(code, int) and not 200 <= code < 300:

@@ -38,7 +38,7 @@ def all_files(project: Path) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class WorkflowEnvironment:
-    """What workflows need from a GitHub environment."""
+    """The secrets and branches that workflows need in a GitHub environment."""
 
     secrets: frozenset[str]
     branches: frozenset[str] | None

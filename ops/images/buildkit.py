@@ -1,4 +1,4 @@
-"""What builds need from BuildKit: the secrets and the layer cache in `images.yaml`."""
+"""BuildKit options for the secrets and the layer cache in `images.yaml`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.images.docker import BuildKitOptions
 _RESERVED = ("ACTIONS_", "AWS_", "GH_", "GITHUB_", "PULUMI_", "RUNNER_", "SCW_", "SLACK_", "SNU_")
 """Prefixes of variables that no build may read: a pull request can change images.yaml and the Dockerfile."""
 _MIN_LINE = 6
-"""Shortest line of a secret with several lines to hide in output; a shorter one, such as ``}``, is no secret."""
+"""Minimum length, in characters, of a multi-line secret's lines to mask; shorter ones, such as ``}``, are harmless."""
 _CACHE_STEP = re.compile(r"#(\d+) (importing|exporting) cache ")
 _STEP_ERROR = re.compile(r"#(\d+) ERROR: (.*)")
 _NO_CACHE_YET = ": not found"
@@ -66,7 +66,7 @@ def buildkit_options(
 
 
 def _argument(secret: BuildSecret, root: Path) -> str:
-    """The value of ``--secret``, in CSV. It contains no secret."""
+    """The value of ``--secret``, in CSV. It only refers to the secret."""
     line = io.StringIO()
     source = f"env={secret.env}" if secret.env else f"src={_path(secret, root)}"
     csv.writer(line, lineterminator="").writerow([f"id={secret.id}", source])
@@ -95,7 +95,7 @@ def _value(secret: BuildSecret, root: Path, environ: Mapping[str, str]) -> str:
 
 
 def _hidden(values: list[str]) -> list[str]:
-    """The strings to mask in a build's output: single-line secrets, and the lines of longer ones unless very short.
+    """The strings to mask in a build's output: single-line secrets, and all but very short lines of others.
 
     Output is masked line by line, so a secret with several lines would never match as a whole.
     """
@@ -112,7 +112,7 @@ def _path(secret: BuildSecret, root: Path) -> Path:
 
 
 def cache_problems(output: Iterable[str]) -> Iterator[str]:
-    """Why a build did not read or write its layer cache, from its output. It is built without the cache then."""
+    """The reasons in a build's output why it did not use its layer cache. Such a build continues without the cache."""
     results: dict[str, str] = {}
     for line in output:
         if step := _CACHE_STEP.match(line):

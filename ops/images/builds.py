@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from infra.images.working_copy import WorkingCopy
 
 _CANNOT_WRITE_CACHE = (
-    "The layer cache will not be written: Docker's own builder needs the containerd image store for that. Turn it on, "
-    "or create another builder with `docker buildx create --use`."
+    "The layer cache will not be written: Docker's default builder can write it only with the containerd image store. "
+    "Enable that store, or create another builder with `docker buildx create --use`."
 )
 _MAIN_BRANCHES = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main")
 

@@ -23,7 +23,7 @@ _ATTEMPTS = 4
 _RETRY_SECONDS = 0.5
 _LONGEST_TAG = 128
 _DIGITS = 12
-"""Number of a digest's digits to include in a tag."""
+"""Number of a digest's hexadecimal digits in a tag."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Copier:
             )
 
     def _name(self, manifest: Manifest, version: str) -> None:
-        """Tag the image. A tag that belongs to another image is not moved, as that image may be in use."""
+        """Tag the image. A tag of another image is not moved, because that image may be in use."""
         existing = self._target.digest_of(version)
         if existing not in (None, manifest.digest):
             digits = manifest.digest.removeprefix("sha256:")[:_DIGITS]

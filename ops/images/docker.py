@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 OnLine = Callable[[str], None]
 
 _BUILD_DEFAULTS = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-"""An attestation contains the time of the build, so the same image would have another digest after each build."""
+"""Attestations contain the build time, so each build of the same image would have a different digest."""
 _CACHE_OPTIONS = "mode=max,image-manifest=true,ignore-error=true"
-"""``image-manifest``: BuildKit before 0.21 writes an index of layers otherwise, which some registries reject."""
+"""Without ``image-manifest``, BuildKit before 0.21 writes an index of layers, which some registries reject."""
 _CONTAINERD_STORE = ["driver-type", "io.containerd.snapshotter.v1"]
-"""In the status of an engine whose image store is containerd's."""
+"""Part of the status of an engine that uses the containerd image store."""
 _SHOWN_LINES = 15
 _STOP_SECONDS = 5.0
 
@@ -54,7 +54,7 @@ class BuildOptions:
     log: Path
     """File for the build's output."""
     buildkit: BuildKitOptions | None = None
-    """Options that only BuildKit has; without any, Docker's default builder is used."""
+    """Options that only BuildKit supports; None for Docker's default builder."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class BuildKitOptions:
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The variables that contain secrets."""
     hidden: Sequence[str] = field(default=(), repr=False)
-    """Strings that are replaced in the output, longest first: the secrets, and lines of them."""
+    """Strings to mask in the output, longest first: secrets, and lines of multi-line ones."""
     cache_from: str = ""
     """``<registry>/<repository>:<tag>``."""
     cache_to: str = ""
 
     @property
     def arguments(self) -> list[str]:
-        """Command-line arguments without any secret. ``--load`` makes every builder hand over the image."""
+        """Command-line arguments without any secret. ``--load`` makes every builder load the image into Docker."""
         arguments = ["--load"]
         arguments += [word for secret in self.secrets for word in ("--secret", secret)]
         if self.cache_from:
@@ -83,7 +83,7 @@ class BuildKitOptions:
         return arguments
 
     def masked(self, text: str) -> str:
-        """A line of output without the secrets."""
+        """A line of output with secrets masked."""
         for value in self.hidden:
             text = text.replace(value, "[secret]")
         return text
@@ -153,7 +153,7 @@ class Docker:
         version = subprocess.run([self.command, "buildx", "version"], env=self.environ, capture_output=True)
         if version.returncode != 0:
             raise _missing(
-                f"secrets and caches in images.yaml need BuildKit ({', '.join(images)}), and `docker buildx` is not "
+                f"`docker buildx`, which the secrets and caches in images.yaml need ({', '.join(images)}), is not "
                 "installed",
                 remedy="Install it (https://github.com/docker/buildx)",
             )
@@ -223,7 +223,7 @@ class Docker:
                 self._running.discard(process)
 
     def _signal(self, processes: list[subprocess.Popen[str]], number: signal.Signals) -> None:
-        """Send a signal to the groups of those processes whose output has not ended."""
+        """Send a signal to the process groups of the builds that are still running."""
         for process in processes:
             if process in self._running:
                 with suppress(ProcessLookupError):

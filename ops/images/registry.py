@@ -29,7 +29,7 @@ _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.doc
 _ACCEPT = ", ".join((*_INDEXES, *_MANIFESTS))
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = (10.0, 60.0)
-"""Connect and read timeouts."""
+"""Connect and read timeouts, in seconds."""
 _UPLOAD_TIMEOUT_SECONDS = (10.0, 600.0)
 """A registry may verify a whole layer before it responds."""
 _REASON_LENGTH = 200

@@ -40,7 +40,7 @@ class LogsAccess:
     source: str
     """Where the URL and the token come from: a secret or a variable."""
     remedy: str
-    """What to do if the token is rejected."""
+    """The next step if the token is rejected, as a sentence."""
     project_id: str = ""
     """The project whose logs the data source contains; empty if unknown."""
     is_local: bool = False

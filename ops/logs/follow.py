@@ -1,8 +1,8 @@
 """Reads new log lines as they arrive, each exactly once.
 
-Lines arrive later than their timestamps, and not in order. Each poll therefore starts slightly before the previous one,
-and from time to time a poll starts so early that it finds lines that arrived late. Lines that were already read are
-recognized by their time, stream and text; only those that a poll can find again are remembered.
+Lines arrive later than their timestamps, and not in order. Each poll therefore overlaps the previous one slightly, and
+at intervals, a poll reaches back far enough to find lines that arrived late. Lines that were already read are
+recognized by their time, stream and text; only those that a later poll can return again are remembered.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from ops.logs.pages import PageReader
 
 POLL_SECONDS = 1.0
 LATEST_SECONDS = 30
-"""How late a line may arrive. Scaleway documents no limit; the crash alerts make the same assumption."""
+"""Maximum delay of a line in seconds. Scaleway documents no limit; the crash alerts make the same assumption."""
 _OVERLAP = 2 * SECOND
 _SWEEP_INTERVAL = 10 * SECOND
-"""Interval between polls that find late lines."""
+"""Interval between polls that look for late lines, in nanoseconds."""
 _AHEAD = 300 * SECOND
-"""How far a container's clock may be ahead."""
+"""Maximum time by which a container's clock may be ahead, in nanoseconds."""
 
 
 class Follower:
-    """Reads the lines that arrive after the lines that were printed first."""
+    """Reads the lines that arrive after the initial lines were printed."""
 
     def __init__(self, reader: PageReader, floor: int, read_until: int) -> None:
-        """``floor``: the earliest time to read; ``read_until``: when the first lines were read. In nanoseconds."""
+        """``floor``: the earliest time to read; ``read_until``: when the initial lines were read. In nanoseconds."""
         self._reader = reader
         self._floor = floor
         self._polled = self._swept = read_until

@@ -68,7 +68,7 @@ class LogQuery:
 
 
 def quoted(text: str) -> str:
-    """A LogQL string. Its escapes are those of Go, which JSON's are a subset of, except for ``\\/``."""
+    """A LogQL string literal. LogQL uses Go's escapes, which include all of JSON's except ``\\/``."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -31,7 +31,7 @@ FAILED_COMMAND = re.compile(r'hook "(?P<job>[^"]+)" failed: .* --instance (?P<ru
 
 
 def container_lines(stack: Stack, environ: Mapping[str, str], container_id: str) -> str:
-    """A container's last lines within the last hour, each on an indented line; empty if they cannot be read."""
+    """A container's last lines from the past hour, each on an indented line; empty if they cannot be read."""
     settings = settings_of(stack)
     if not isinstance(settings, EnvironmentSettings):
         return ""

@@ -81,11 +81,11 @@ class JobLogs:
     job: str
     """Key of the job."""
     run: str
-    """Id of a run, or the start of it; empty for all."""
+    """Id of a run, or a prefix of it; empty for all."""
 
     @property
     def missing(self) -> str:
-        which = f"no run {safe(self.run)}" if self.run else "not run yet, or not since then"
+        which = f"no run {safe(self.run)}" if self.run else "not run yet, or not in the requested period"
         command = f"scripts/snu job runs {self.job} --stack {self.jobs.stack}"
         return f"The job {self.job} has {which}. To list its runs: {command}"
 
@@ -95,8 +95,8 @@ class JobLogs:
         for run in self.jobs.runs(self.jobs.definition(self.job)):
             if len(ids) == _MAX_RUNS:
                 raise OpsError(
-                    f"The job {self.job} has had more than {_MAX_RUNS} runs since then. Choose a later time, or one "
-                    "run with --instance.",
+                    f"The job {self.job} has had more than {_MAX_RUNS} runs since then. Use a later time, or select "
+                    "one run with --instance.",
                     ExitCode.USAGE,
                 )
             if self.run:

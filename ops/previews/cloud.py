@@ -30,9 +30,9 @@ _DELETING = "deleting"
 _DELETING_SECONDS = 180.0
 _STOPPING_SECONDS = 60.0
 _MOST_RUNS = 100
-"""How many of a job's newest runs may still be in progress."""
+"""Maximum number of a job's newest runs that may still be in progress."""
 _SETTLE_SECONDS = 15.0
-"""How long listings may still include deleted objects."""
+"""Time for which listings may still include deleted objects."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class Cloud:
         return left
 
     def stop_runs(self, preview: str) -> None:
-        """Stop the runs of an environment's jobs, and wait until they have ended: until then, Scaleway does not delete
-        the jobs. Raises ScalewayError.
+        """Stop the runs of an environment's jobs, and wait until they have ended, because Scaleway does not delete
+        jobs with active runs. Raises ScalewayError.
         """
         jobs = Jobs(self._client, preview, {})
         deadline = time.monotonic() + _STOPPING_SECONDS

@@ -1,4 +1,4 @@
-"""The GitHub deployments of a preview environment, which the pull request shows with their status and address.
+"""The GitHub deployments of a preview environment, which the pull request shows with their status and URL.
 
 Deployments are only informational, so errors are printed as warnings. Call these functions while the environment is
 locked. Source: GitHub's REST API, "Deployments", "Deployment statuses" and "Deployment environments".
@@ -40,7 +40,7 @@ def environment_name(name: str) -> str:
 def report(request: PreviewRequest, state: DeploymentState, url: str = "") -> None:
     """Set the state of the deployment of the pull request's commit, creating the deployment if it does not exist.
 
-    ``url``: the environment's address. A success makes earlier deployments of the environment inactive.
+    ``url``: the environment's URL. A success makes earlier deployments of the environment inactive.
     """
     from github.GithubObject import NotSet
 
@@ -127,6 +127,6 @@ def _repository(github: GitHub, name: str) -> Iterator[Hosted]:
 
 
 def run_url(environ: Mapping[str, str]) -> str:
-    """Address of the workflow run; empty outside GitHub Actions."""
+    """URL of the workflow run; empty outside GitHub Actions."""
     server, repository, run = (environ.get(f"GITHUB_{each}", "") for each in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""

@@ -27,10 +27,10 @@ from pulumi_state.store import checkpoints, layout
 
 
 class UpdateError(OpsError):
-    """An update failed. Its message refers to errors that were printed before."""
+    """An update failed. Its message refers to errors that were printed earlier."""
 
     def __init__(self, error: OpsError, shown: Sequence[str]) -> None:
-        """``shown``: the lines of these errors, for reports elsewhere."""
+        """``shown``: the lines of these errors, for use in other reports."""
         super().__init__(str(error), error.code)
         self.shown = shown
 

@@ -57,7 +57,7 @@ def bring_up(
 ) -> PreviewResult:
     """Build the environment's images, bring it up, check its containers, and report it on the pull request.
 
-    ``link_to``: the app whose address the deployment on GitHub shows; by default the first one with an address.
+    ``link_to``: the app whose URL the deployment on GitHub shows; by default the first app with a URL.
     Raises NotEligibleError if the pull request is closed or loses its label while the environment is being brought up;
     the environment is then taken down again. Raises OpsError on failure, leaving the environment partially up.
     """
@@ -100,7 +100,7 @@ def _require_own(parent: Parent, request: PreviewRequest) -> None:
     known = metadata.read(parent.store, parent.project, request.name)
     if known is not None and request.pull_request is None and known.branch != request.branch:
         raise OpsError(
-            f"{request.name} already belongs to the branch {known.branch!r}. Rename the branch {request.branch!r}.",
+            f"{request.name} is already used by the branch {known.branch!r}. Rename the branch {request.branch!r}.",
             ExitCode.USAGE,
         )
 
@@ -149,10 +149,10 @@ def _result(stack: PreviewStack) -> PreviewResult:
 
 
 def _address(result: PreviewResult, app: str | None) -> str:
-    """The address of an app, or of the first app that has one; empty if there is none."""
+    """The URL of an app, or of the first app that has one; empty if there is none."""
     if app is not None and app not in result.urls:
         sys.stderr.write(
-            f"warning: the deployment on GitHub has no address: {app} is not an app with a URL. Apps with a URL: "
+            f"warning: the deployment on GitHub has no link: {app} is not an app with a URL. Apps with a URL: "
             f"{', '.join(result.urls) or 'none'}.\n"
         )
     return result.urls.get(app, "") if app is not None else next(iter(result.urls.values()), "")

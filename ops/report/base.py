@@ -68,7 +68,7 @@ class SilentDisplay:
 def progress_lines(
     item: Progress | Diagnostic | None, record: OperationRecord, *, preview: bool, properties: bool
 ) -> list[Line]:
-    """What to show at once, and not at the end of the operation: finished steps, and what hooks report meanwhile."""
+    """The lines to show immediately rather than at the end of the operation: finished steps and hooks' messages."""
     if preview:
         return []
     if isinstance(item, Diagnostic) and item.severity == "info" and item.urn:
@@ -105,7 +105,7 @@ def finish_lines(
 ) -> list[Line]:
     """The lines shown at the end of an operation.
 
-    Only a preview shows the tree, because the steps of other operations have already been shown one by one.
+    Only a preview shows the tree, because other operations show each step as it finishes.
     """
     tree = tree_lines(record, properties=properties, all_properties=all_properties) if preview else []
     return [*tree, *all_diagnostic_lines(record), *summary_lines(record, preview=preview)]

@@ -359,9 +359,7 @@ def _unchanged(record: OperationRecord) -> int:
 
 
 def _is_shown(diagnostic: Diagnostic, sections: Sequence[_Section]) -> bool:
-    """Of the messages that are neither errors nor warnings, a reviewer needs those about a change: a release command
-    that will run.
-    """
+    """Whether to show a message: an error, a warning, or one about a change, such as a release command to run."""
     if diagnostic.severity == "info":
         return bool(diagnostic.urn and sections)
     return diagnostic.severity in _SEVERITIES

@@ -28,7 +28,7 @@ class OutputError(OSError):
 
 @contextmanager
 def writing_output() -> Iterator[None]:
-    """Raises OutputError for other errors of writing than a closed pipe."""
+    """Raise OutputError for write errors other than a closed pipe."""
     try:
         yield
     except BrokenPipeError:
@@ -60,7 +60,7 @@ class CleanOutput(io.TextIOWrapper):
 
 
 def clean_standard_output() -> None:
-    """Replace standard output and standard error with clean streams. A closed one discards what is written."""
+    """Replace standard output and standard error with clean streams. A closed stream discards all output."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

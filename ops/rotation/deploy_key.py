@@ -127,7 +127,7 @@ class DeployKeyRotation:
     """Whether former keys are kept."""
 
     def former(self) -> list[Object]:
-        """The keys that the rotation would delete if it ran now."""
+        """The keys that the rotation would delete."""
         existing = self.keys.keys_of(self.application)
         current = self._current(existing)
         return [key for access_key, key in existing.items() if access_key != current and not self.keeps_former]
@@ -210,6 +210,6 @@ def verify_with(profile: Profile, sleep: Callable[[float], None] = time.sleep) -
 
 
 def _raise_unless_refused(error: ScalewayError) -> None:
-    """Not every application may read IAM: a refusal shows that the key itself is accepted."""
+    """Ignore a refusal, which only a valid key can cause: not every application is allowed to read IAM."""
     if error.status != 403:
         raise error

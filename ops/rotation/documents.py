@@ -38,7 +38,7 @@ class SecretDocuments:
     def write(self, passphrase: SecretStr, next_passphrase: SecretStr) -> None:
         """Set both passphrases in each document that does not have them.
 
-        The document with write access, which decides whether a rotation is in progress, is written first at the
+        The document with write access, which determines whether a rotation is in progress, is written first at the
         beginning of a rotation and last at its end.
         """
         documents = list(self._existing())

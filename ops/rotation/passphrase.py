@@ -92,8 +92,8 @@ class PassphraseRotation:
                 self._encrypt_file(self.project_dir / f"Pulumi.{name}.yaml", salts.get(name, ""), passphrases)
             if added := sorted({*self.stacks()} - {*names}):
                 raise OpsError(
-                    f"States were created with the former passphrase in the meantime: {', '.join(added)}. Run the same "
-                    "command again.",
+                    f"States were created with the former passphrase during the rotation: {', '.join(added)}. Run the "
+                    "same command again.",
                     ExitCode.FAILED,
                 )
             self.documents.write(SecretStr(new), SecretStr(""))
@@ -161,7 +161,9 @@ class PassphraseRotation:
         one = fingerprint_of(before, Secrets({PASSPHRASE: passphrases.old}))
         other = fingerprint_of(after, Secrets({PASSPHRASE: passphrases.new}))
         if one.digest != other.digest:
-            raise OpsError(f"The decrypted state of {name} would change, so it was not written.", ExitCode.FAILED)
+            raise OpsError(
+                f"Re-encryption would change values in the state of {name}, so it was not written.", ExitCode.FAILED
+            )
 
     def _encrypt_file(self, path: Path, salt: str, passphrases: _Passphrases) -> None:
         """Replace the salt and every secure value in a stack's file, and nothing else in it."""
@@ -186,7 +188,7 @@ class PassphraseRotation:
 
 
 class _Passphrases:
-    """The former and the new passphrase, and which of them each salt belongs to."""
+    """The former and the new passphrase, each selected by salt."""
 
     def __init__(self, old: str, new: str) -> None:
         self.old, self.new = old, new
@@ -204,7 +206,7 @@ class _Passphrases:
                 break
             else:
                 raise OpsError(
-                    f"{subject} is not encrypted with a passphrase in the backend document, so the rotation "
+                    f"{subject} is not encrypted with either passphrase in the backend document, so the rotation "
                     "stopped there. See docs/how-to/rotate.md#passphrases.",
                     ExitCode.ENVIRONMENT,
                 )
@@ -216,7 +218,7 @@ class _Passphrases:
 
 
 def encrypted_again(value: Any, old: Crypter, new: Crypter) -> Any:
-    """A copy of a deployment in which every secret is encrypted by ``new`` instead of ``old``."""
+    """A copy of a deployment in which every secret is re-encrypted with ``new``."""
     if isinstance(value, list):
         return [encrypted_again(item, old, new) for item in value]
     if not isinstance(value, dict):

@@ -46,7 +46,7 @@ class PlanKeyRotation:
     def run(self) -> bool:
         """Perform the steps that are possible now; returns whether the rotation is finished.
 
-        Raises OpsError if plans that only the former key decrypts may still be waiting.
+        Raises OpsError if plans that only the former key can decrypt may still be waiting.
         """
         added = self._add_public_keys()
         if added or not self.is_committed():
@@ -59,7 +59,7 @@ class PlanKeyRotation:
         self.store(SIGNING_KEY, self._next(SIGNING_KEY))
         if plans := self.waiting():
             raise OpsError(
-                f"The former keys of {self.stack.name} remain valid, because plans are waiting that may need them: "
+                f"The former keys of {self.stack.name} remain valid, because waiting plans may need them: "
                 f"{'; '.join(map(_described, plans))}. New plans are signed with the new key. Run the same command "
                 "again once the plans are applied or have expired, or discard them: scripts/snu plan discard "
                 f"{self.stack.name}",

@@ -118,7 +118,7 @@ def problem_lines(found: Iterable[DocumentProblem]) -> list[str]:
 
 def _text_problem(key: str, value: Any) -> str:
     if not key.isprintable() or key != key.strip():
-        return "the key has control characters, or spaces at its start or end"
+        return "the key contains control characters, or starts or ends with a space"
     if not key:
         return "the key is empty"
     if not isinstance(value, str):

@@ -41,7 +41,7 @@ class ConflictError(OpsError):
     def __init__(self, message: str, event: str) -> None:
         super().__init__(message, ExitCode.REFUSED)
         self.event = event
-        """What happened to the document, such as ``revision 7 (…) was created``."""
+        """The change to the document, such as ``revision 7 (…) was created``."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class DocumentStore:
         if not isinstance(settings, EnvironmentSettings):
             documents = ", ".join(map(naming.secret, settings.environments))
             raise OpsError(
-                f"{stack.name} is a foundation, which has no secret document of its own. It creates {documents}: name "
-                "the stack of an environment.",
+                f"{stack.name} is a foundation, which has no secret document of its own; it creates {documents}. "
+                "Specify the stack of an environment.",
                 ExitCode.USAGE,
             )
         with closing(Account(stack, environ)) as account:
@@ -179,7 +179,7 @@ class DocumentStore:
             yield
         except OpsError as error:
             raise OpsError(
-                f"{note} {error}\nSee which versions exist: scripts/snu secrets history {self.stack.name}", error.code
+                f"{note} {error}\nTo list the versions: scripts/snu secrets history {self.stack.name}", error.code
             ) from None
 
     def _check(self, base: Document, revision: int, description: str, versions: list[SecretVersion]) -> None:
@@ -200,7 +200,7 @@ class DocumentStore:
             conflict = self._conflict(
                 other,
                 event,
-                f"Your revision {own[0]}, which is now the latest, does not take that into account and could not be "
+                f"Your revision {own[0]}, which is now the latest, does not include that change and could not be "
                 f"disabled: {error} Disable it in Scaleway's console.",
             )
             raise OpsError(str(conflict), conflict.code) from None
@@ -241,7 +241,7 @@ def _values(secret: str, content: bytes) -> dict[str, Any]:
     if values is None:
         raise OpsError(
             f"The secret document {secret} is not a JSON object. Nothing was changed. Fix it with `scripts/snu secrets "
-            "edit`, or restore a former revision with `scripts/snu secrets rollback`.",
+            "edit`, or restore an earlier revision with `scripts/snu secrets rollback`.",
             ExitCode.FAILED,
         )
     return values
@@ -258,7 +258,7 @@ def _state_of(stack: Stack, environ: Mapping[str, str]) -> Store:
 def _find(
     stack: Stack, settings: EnvironmentSettings, account: Account, outputs: Mapping[str, Any], *, or_copied: bool
 ) -> Secret:
-    """The secret that the program reads. Another project may have a secret of the same name.
+    """The secret that the program reads. Another project may have a secret with the same name.
 
     Its id is an output of the foundation; a preview has its own secret in the same project.
     """

@@ -1,1 +1,1 @@
-"""Sets up an organization: the checks of ``snu doctor`` as steps, with the actions that fix what they find."""
+"""Sets up an organization: the checks of ``snu doctor`` as steps, with the actions that fix the problems found."""

@@ -1,4 +1,4 @@
-"""The steps of a setup: each check of ``snu doctor``, with the actions that fix what it finds."""
+"""The steps of a setup: each check of ``snu doctor``, with the actions that fix the problems found."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def test_the_run_goes_on_after_ctrl_c_and_is_stopped_by_another_command(lab: Lab
 def test_the_exit_code_of_waiting(lab: Lab) -> None:
     late = lab.project.snu("job", "run", "crash-alerts", "--wait", "--timeout", "1s")
     assert late.returncode == ExitCode.JOB_UNFINISHED
-    assert "error: crash-alerts has not ended after 1s. The run continues." in late.stderr
+    assert "error: crash-alerts has not finished after 1s. The run continues." in late.stderr
     with running(lab, "job", "run", "crash-alerts", "--wait") as (process, output):
         started = RUN.match(output.readline())
         assert started
@@ -235,7 +235,7 @@ def test_the_exit_code_of_waiting(lab: Lab) -> None:
         lab.project.snu("job", "stop", "crash-alerts", started[1])
         _, errors = process.communicate(timeout=30)
     assert process.returncode == ExitCode.FAILED
-    assert f"The run {started[1]} of crash-alerts was interrupted: cancellation." in errors
+    assert f"Run {started[1]} of crash-alerts was interrupted: cancellation." in errors
 
 
 @pytest.mark.parametrize(
@@ -245,8 +245,11 @@ def test_the_exit_code_of_waiting(lab: Lab) -> None:
         (("run", "crash-alerts", "--env", "SURELY_NOT_SET"), "SURELY_NOT_SET: the variable is not set in this shell"),
         (("run", "crash-alerts", "--env", "=x"), "the variable has no name"),
         (("run", "crash-alerts", "--timeout", "5m"), "--timeout requires --wait. Nothing was started."),
-        (("stop", "crash-alerts", "zzz"), "has no runs whose ids start with zzz; expected one. Nothing was stopped."),
-        (("stop", "crash-alerts", ""), "The id of the run is empty. Nothing was stopped."),
+        (
+            ("stop", "crash-alerts", "zzz"),
+            "has no runs whose ids start with zzz; expected exactly one. Nothing was stopped.",
+        ),
+        (("stop", "crash-alerts", ""), "The run id is empty. Nothing was stopped."),
         (("list", "--stack", "foundation-local"), "is a foundation, which has no apps or jobs"),
     ],
 )

@@ -149,7 +149,7 @@ def test_settings_can_require_a_label(previews: PreviewLab, hub: FakeGitHub) -> 
     assert previews.things("pr-7") == {}
     run = previews.run("env", "down", "pr-7", "--if-unwanted")
     assert run.returncode == ExitCode.USAGE
-    check_clear(run, "--if-unwanted needs --pr")
+    check_clear(run, "--if-unwanted requires --pr")
 
 
 def test_a_pull_request_closed_during_up(previews: PreviewLab, hub: FakeGitHub) -> None:

@@ -74,7 +74,7 @@ def _rotate_deploy_key(lab: Lab, folder: Path, expires: str) -> None:
         hub.environments = {"local": set()}
         refused = snu(lab, "rotate", "deploy-key", ENVIRONMENT, "--yes")
         assert refused.returncode == ExitCode.USAGE
-        assert "There is nowhere to store the new key" in refused.stderr
+        assert "No place to store the new key was specified" in refused.stderr
         github = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": hub.url, "GITHUB_REPOSITORY": "octo/snu"}
         rotated = snu(lab, "rotate", "deploy-key", ENVIRONMENT, "--out", str(folder), "--yes", **github)
         assert rotated.returncode == ExitCode.OK, rotated.stdout + rotated.stderr

@@ -240,7 +240,9 @@ def test_a_build_cannot_read_files_outside_the_repository(file: str, tmp_path: P
 
 def test_without_buildx_the_images_that_need_it_are_named(tmp_path: Path) -> None:
     legacy = docker(tmp_path, "echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1")
-    with pytest.raises(OpsError, match=r"secrets and caches in images.yaml need BuildKit \(api\), and `docker buildx`"):
+    with pytest.raises(
+        OpsError, match=r"`docker buildx`, which the secrets and caches in images.yaml need \(api\), is"
+    ):
         legacy.require_buildkit(["api"])
     docker(tmp_path, "exit 0").require_buildkit(["api"])
 

@@ -110,7 +110,7 @@ def no_policy(name: str) -> Callable[[FakeGitHub], None]:
     [
         (
             rule(PRODUCTION, deployment_branch_policy=None),
-            "any branch, and so any pull request, can use the GitHub env",
+            "any branch, and therefore any pull request, can use the GitHub env",
         ),
         (
             policy("feature/*"),
@@ -146,8 +146,8 @@ def no_policy(name: str) -> Callable[[FakeGitHub], None]:
         ),
         (rule(WORKFLOW, can_approve_pull_request_reviews=False), "workflows in octo/snu cannot open pull requests"),
         (lambda hub: hub.settings.update(allow_merge_commit=False), "octo/snu does not allow merge commits"),
-        (webhook(url="http://bot.example.test/t0ken"), "9 to bot.example.test is sent without verified encryption"),
-        (webhook(insecure_ssl="1"), "9 to bot.example.test is sent without verified encryption"),
+        (webhook(url="http://bot.example.test/t0ken"), "9 to bot.example.test is sent without verified TLS"),
+        (webhook(insecure_ssl="1"), "9 to bot.example.test is sent without verified TLS"),
         (webhook(secret=None), "the webhook 9 to bot.example.test is not signed"),
         (webhook(code=502), "last delivery of the webhook 9 to bot.example.test failed with status 502"),
     ],
@@ -170,7 +170,11 @@ def test_each_missing_rule_is_reported(
         (lambda hub: hub.documents.update({HOOKS: 422}), "the repository's webhooks", "status 422"),
         (lambda hub: hub.documents.update({HOOKS: 429}), "the repository's webhooks", "rate limit"),
         (lambda hub: hub.documents.update({WORKFLOW: 403}), "can open pull requests", "administration: read"),
-        (lambda hub: hub.settings.clear(), "how pull requests can be merged", "cannot read the repository's settings"),
+        (
+            lambda hub: hub.settings.clear(),
+            "the merge methods for pull requests",
+            "cannot read the repository's settings",
+        ),
         (lambda hub: hub.documents["rulesets/2"].pop("bypass_actors"), "can push to production", "bypass list"),
         (
             lambda hub: (hub.documents[MAIN].clear(), hub.protected.add("main")),

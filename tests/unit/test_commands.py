@@ -200,7 +200,7 @@ def test_containers_with_the_same_image_wait_for_one_run(scaleway: Scaleway) -> 
 
 def test_a_run_that_never_ends_is_given_up(scaleway: Scaleway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "_START_SECONDS", -120.0)
-    with pytest.raises(pulumi.RunError, match=r"has not ended after -1 minutes \(run run-0, queued\)"):
+    with pytest.raises(pulumi.RunError, match=r"has not finished after -1 minutes \(run run-0, queued\)"):
         deploy(OLD)
 
 
