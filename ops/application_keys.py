@@ -44,7 +44,7 @@ def foundation_settings(stack: Stack) -> FoundationSettings:
     if not isinstance(settings, FoundationSettings):
         foundation = settings.environment.foundation
         raise OpsError(
-            f"{stack.name} is an environment; its keys are managed with its foundation. Run "
+            f"{stack.name} is an environment; its API keys are managed through its foundation. Run "
             f"`scripts/snu keys list {foundation}`.",
             ExitCode.USAGE,
         )

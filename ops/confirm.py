@@ -37,7 +37,7 @@ def confirm_name(question: str, name: str) -> None:
 
 
 def require_terminal() -> None:
-    """Raises OpsError if questions cannot be answered, for commands that ask only after other work."""
+    """Raises OpsError if questions cannot be answered, for commands that ask only after doing other work."""
     if not sys.stdin.isatty():
         raise OpsError(
             "This command requires confirmation, but standard input is not a terminal. Confirm with --yes. Nothing "

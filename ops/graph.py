@@ -154,7 +154,7 @@ def _members(graph: Graph, component: str, indent: str) -> Iterator[str]:
         yield f"{indent}  label={_label(node)}; style=rounded;"
         members = list(_members(graph, node.id, indent + "  "))
         has_arrows = any(node.id in (edge.dependent, edge.dependency) for edge in graph.edges)
-        if has_arrows or not members:  # arrows lead to nodes, and a cluster without any is not drawn
+        if has_arrows or not members:  # arrows need a node, and a cluster without nodes is not drawn
             yield f'{indent}  {_quoted(node.id)} [label="", shape=point];'
         yield from members
         yield f"{indent}}}"

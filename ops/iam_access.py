@@ -58,7 +58,7 @@ class Permissions:
 
 @dataclass(frozen=True, eq=False)
 class Iam:
-    """An organization's IAM objects as read with one key. A list that has failed is not requested again.
+    """An organization's IAM objects as read with one key. A failed list request is not repeated.
 
     Requests raise ScalewayError.
     """
@@ -88,7 +88,7 @@ class Iam:
 
     @cached_property
     def own_key(self) -> Object:
-        """The key that is used for the requests."""
+        """The API key used for the requests."""
         with self._client() as client:
             return client.get(API_KEY.listing.object_at(id=self.profile.access_key))
 
@@ -152,7 +152,7 @@ class IamCache:
 
 
 def foundation_of(stack: Stack) -> Stack:
-    """The foundation of a stack; a foundation is its own. Raises OpsError."""
+    """The foundation of a stack; for a foundation, the stack itself. Raises OpsError."""
     environment = stack.config.get("snu:environment")
     name = environment.get("foundation") if isinstance(environment, Mapping) else None
     return find_stack(stack.project_dir, str(name)) if name else stack

@@ -86,8 +86,8 @@ def graph(
 ) -> ExitCode:
     """Show a stack's resources, grouped by component, and their dependencies.
 
-    Reads the stack's state; before the first update, evaluates the program. An arrow leads from a resource to one that
-    it depends on.
+    Reads the stack's state; before the first update, evaluates the program. Arrows point from a resource to its
+    dependencies.
     """
     from ops.commands import graph as graph_command
 

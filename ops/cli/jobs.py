@@ -53,8 +53,8 @@ def run(
         typer.Option(
             "--env",
             metavar="NAME[=VALUE]",
-            help="Variable to add; a name without a value passes the shell's. Scaleway shows variables to anyone who "
-            "can read the job's runs, so do not pass secrets. Repeatable.",
+            help="Variable to add; NAME alone passes the shell's value. Scaleway shows variables to anyone who can "
+            "read the job's runs, so do not pass secrets. Repeatable.",
         ),
     ] = None,
     wait: Annotated[

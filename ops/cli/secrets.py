@@ -30,7 +30,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY", parser=_key, help="A key of t
 
 @command(app, "list", examples=["secrets list stage", "secrets list stage --json"])
 def list_keys(stack: option.StackName, json: option.Json = False, cwd: option.Cwd = None) -> ExitCode:
-    """List the keys that the document contains or lacks, with each key's last change, apps and jobs."""
+    """List the keys that the document contains or lacks, with each key's last change and the apps and jobs using it."""
     from ops.commands import secrets as secrets_commands
 
     return secrets_commands.list_keys(cwd, stack, as_json=json)

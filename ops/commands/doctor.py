@@ -1,4 +1,4 @@
-"""``snu doctor``: checks the setup of an organization, and what releases need."""
+"""``snu doctor``: checks the setup of an organization and the requirements for releases."""
 
 from __future__ import annotations
 

@@ -125,8 +125,8 @@ def _places(
     if used and github is None and not keep_former and not stack.is_local:
         listed = ", ".join(name for _, name in used)
         raise OpsError(
-            f"The GitHub environments {listed} use the former keys, which would be deleted. Nothing was changed. Use "
-            "--repo OWNER/NAME with GITHUB_TOKEN to store the new key there too, or --keep-former.",
+            f"This command would delete the former keys, which GitHub environments use: {listed}. Nothing was changed. "
+            "Use --repo OWNER/NAME with GITHUB_TOKEN to store the new key there too, or --keep-former.",
             ExitCode.USAGE,
         )
     return places

@@ -73,7 +73,7 @@ def list_keys(directory: Path | None, name: str, *, as_json: bool) -> ExitCode:
         history = History(documents, _MOST_READ)
         latest = next((each for each in history.revisions() if each.is_enabled), None)
         if latest is not None and not latest.is_readable:
-            documents.read().values  # noqa: B018 - raises the error that says what to do
+            documents.read().values  # noqa: B018 - raises an error that contains the fix
     statuses = _statuses(documents, history)
     if as_json:
         print_document(
@@ -381,9 +381,8 @@ def _write_change(
             if both and yes:
                 raise
             base, change = newer, applied
-            replaced = (
-                f" That revision also changes {few([*map(safe, both)])}, which yours would overwrite." if both else ""
-            )
+            keys = few([*map(safe, both)])
+            replaced = f" That revision also changes {keys}, which your change would overwrite." if both else ""
             print(
                 f"In the meantime, {conflict.event}. Your change was applied to the latest revision.{replaced}",
                 flush=True,

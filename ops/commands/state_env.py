@@ -76,7 +76,7 @@ def _exposed(variables: Mapping[str, str], stack: str) -> str:
 
 def _closed(stack: str, instance: str, foundation: str) -> str:
     return (
-        f"The database instance {instance} admits only the networks in its settings; `snu` adds this machine's address "
-        f"only during its own runs. For plain `pulumi`, add the address to allowedRanges of "
-        f"the environment in Pulumi.{foundation or 'FOUNDATION'}.yaml, or use `scripts/snu preview {stack}`."
+        f"The database instance {instance} accepts connections only from the networks in its settings; `snu` adds this "
+        f"machine's address only during its own runs. For plain `pulumi`, add the address to allowedRanges of the "
+        f"environment in Pulumi.{foundation or 'FOUNDATION'}.yaml, or use `scripts/snu preview {stack}`."
     )

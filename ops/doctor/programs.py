@@ -68,7 +68,7 @@ def _cli(project: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     required = _required(project)
     if required and (allowed := within(found, required)) is not True:
         if allowed is None:
-            reason = f"requiredPulumiVersion in Pulumi.yaml is {required!r}, which is not a range of versions"
+            reason = f"requiredPulumiVersion in Pulumi.yaml is {required!r}, which is not a version range"
             yield UncheckedRequirement("whether the version of the Pulumi CLI is allowed", reason)
         else:
             yield MissingRequirement(f"pulumi is {found}, but Pulumi.yaml requires {required}", _INSTALL)

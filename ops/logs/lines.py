@@ -16,7 +16,7 @@ _JOB = "serverless_job"
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line of a process. Scaleway wraps each line in a JSON object; other lines are displayed as they are."""
+    """A line of a process. Scaleway wraps lines in JSON objects; any other content is displayed as it is."""
 
     time: int
     """Nanoseconds since the epoch."""
@@ -115,7 +115,7 @@ def _in_message(tokens: list[str]) -> str:
     begin, end = tokens[:1] == ["^"], tokens[-1:] == ["$"]
     tokens = tokens[begin : len(tokens) - end]
     if not begin and tokens[:2] == [".", "*"]:
-        tokens = tokens[2:]  # Repeating any characters twice takes quadratic time.
+        tokens = tokens[2:]  # Two adjacent wildcards would take quadratic time.
     content = "".join(map(_in_string, tokens))
     before = "" if begin else f"{_CHARACTER}*"
     after = r'"\s*[,}]' if end else ""
@@ -126,7 +126,7 @@ def _in_other_line(tokens: list[str]) -> str:
     """A pattern that matches one alternative in a line that is not a JSON object."""
     begin = tokens[:1] == ["^"]
     content = "".join(tokens[begin:])
-    # Only a literal cannot match the brace that starts an object.
+    # Any token except a literal could match the brace that starts an object.
     if "".join(tokens[begin : begin + 1]).isalnum():
         return rf"^(?:{content})" if begin else rf"^(?:[^{{].*)?(?:{content})"
     return rf"^[^{{].*(?:{content})"

@@ -27,7 +27,7 @@ class RemovalResult:
 
     existed: bool
     metadata: PreviewMetadata | None
-    """None when unknown."""
+    """None if unknown."""
     kept: bool = False
     """Whether it was kept because its pull request is still eligible."""
 

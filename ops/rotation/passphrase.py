@@ -161,9 +161,8 @@ class PassphraseRotation:
         one = fingerprint_of(before, Secrets({PASSPHRASE: passphrases.old}))
         other = fingerprint_of(after, Secrets({PASSPHRASE: passphrases.new}))
         if one.digest != other.digest:
-            raise OpsError(
-                f"Re-encryption would change values in the state of {name}, so it was not written.", ExitCode.FAILED
-            )
+            problem = f"Re-encrypting the state of {name} would change its values, so it was not written."
+            raise OpsError(problem, ExitCode.FAILED)
 
     def _encrypt_file(self, path: Path, salt: str, passphrases: _Passphrases) -> None:
         """Replace the salt and every secure value in a stack's file, and nothing else in it."""
@@ -188,7 +187,7 @@ class PassphraseRotation:
 
 
 class _Passphrases:
-    """The former and the new passphrase, each selected by salt."""
+    """The former and the new passphrase, with their crypters by salt."""
 
     def __init__(self, old: str, new: str) -> None:
         self.old, self.new = old, new

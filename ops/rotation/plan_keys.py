@@ -1,6 +1,6 @@
 """Replaces a stack's plan keys.
 
-New public keys are added beside the former ones, so that plans signed by either key and encrypted to both are valid.
+New public keys are added to the former ones, so that plans signed by either key and encrypted to both are valid.
 The private keys are used only after the file with the public keys is committed, and the key that decrypts plans only
 when no plan that was encrypted to the former key alone can be waiting.
 """
@@ -52,8 +52,8 @@ class PlanKeyRotation:
         if added or not self.is_committed():
             self.say(
                 self.stack.file.name,
-                "has the new public keys beside the former ones. Commit and merge the file, then run the same command "
-                "again",
+                "has the new public keys in addition to the former ones. Commit and merge the file, then run the same "
+                "command again",
             )
             return False
         self.store(SIGNING_KEY, self._next(SIGNING_KEY))

@@ -24,7 +24,7 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 class FormatError(Exception):
-    """The content is not in the expected format; the message says where and why."""
+    """The content is not in the expected format; the message contains the position and the reason."""
 
 
 def text_of(content: bytes) -> str:

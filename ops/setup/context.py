@@ -54,7 +54,7 @@ class SetupContext:
 
     @property
     def sources(self) -> tuple[Stack, ...]:
-        """The foundations, and those of the stacks that images are promoted from, whose keys are needed for that."""
+        """The foundations, and those of the stacks that images are promoted from, whose keys promotions need."""
         sources = (stack.config.get("snu:promoteFrom") for stack in self.stacks)
         return _foundations((*self.stacks, *(find_stack(self.project_dir, name) for name in sources if name)))
 

@@ -65,7 +65,7 @@ def configure_environments(context: SetupContext, subject: DoctorContext) -> Ite
 
 
 def _is_incomplete(context: SetupContext, github: GitHub, name: str, branches: frozenset[str]) -> bool:
-    """Whether the environment lacks branches, or has no reviewers although some were given."""
+    """Whether the environment lacks branches, or has no reviewers although some were specified."""
     path, subject = f"environments/{quote(name, safe='')}", f"the GitHub environment {name}"
     environment = github.document(path, subject, READ_ACTIONS)
     policy = environment.get("deployment_branch_policy")

@@ -56,7 +56,7 @@ class StepResult:
 
 @dataclass
 class Setup:
-    """A run of all steps. Until the first action, they share what the checks have read."""
+    """A run of all steps. Until the first action, they share the data that the checks have read."""
 
     context: SetupContext
     applies: bool

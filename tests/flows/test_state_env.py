@@ -89,7 +89,7 @@ def test_a_database_with_a_certificate_that_is_opened_per_run(lab: Lab) -> None:
     assert shell["PULUMI_CONFIG_PASSPHRASE"] == _AWKWARD
     assert Path(shell["PGSSLROOTCERT"]).read_text() == "-----BEGIN CERTIFICATE-----"
     assert not (lab.project.directory / "made").exists()
-    assert "The database instance fr-par/1 admits only the networks in its settings" in found.stderr
+    assert "The database instance fr-par/1 accepts connections only from the networks in its settings" in found.stderr
     assert "Secrets are now in this shell's environment (PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE)" in found.stderr
     assert "hush-hush" not in found.stderr
     assert "touch" not in found.stderr

@@ -399,7 +399,7 @@ def test_a_stack_that_is_created_meanwhile_keeps_the_rotation_open(
         return encrypt(*arguments)
 
     monkeypatch.setattr(passphrases, "encrypted_again", create)
-    with pytest.raises(OpsError, match="created with the former passphrase in the meantime: pr-2"):
+    with pytest.raises(OpsError, match="created with the former passphrase during the rotation: pr-2"):
         backend.run()
     assert backend.documents.read().next_passphrase.get_secret_value()
     backend.run()

@@ -209,7 +209,7 @@ def test_a_run_that_never_ends_is_given_up(scaleway: Scaleway, monkeypatch: pyte
     [
         ("/job-runs?", 403, "cannot run the release command of api: no. The container was not changed. Store the key."),
         ("/job-runs?", 500, "cannot run the release command of api: no. The container was not changed."),
-        ("/job-definitions/", 0, "no. The run may have started anyway; the next update looks for it"),
+        ("/job-definitions/", 0, "no. The run may have started anyway; the next update will look for it"),
         ("/job-definitions/", 429, "cannot run the release command of api: no. The container was not changed."),
         ("/job-runs/run-0", 404, "cannot run the release command of api: no. The container was not changed."),
     ],
