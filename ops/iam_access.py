@@ -52,7 +52,7 @@ class Permissions:
     """The permission sets that an application's policies grant."""
 
     in_projects: Mapping[str, frozenset[str]]
-    """By project id."""
+    """Permission sets by project id."""
     in_organization: frozenset[str]
 
 

@@ -35,7 +35,7 @@ class JobRun:
     started: datetime | None
     ended: datetime | None
     seconds: float | None
-    """Duration; None if the run has not started."""
+    """Duration in seconds; None if the run has not started."""
     exit_code: int | None
     """None unless a process has exited."""
     reason: str

@@ -21,7 +21,7 @@ class Argument:
     is_stack: bool
     """Whether it names stacks."""
     words: Sequence[str]
-    """What was given for it."""
+    """The values given for it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CommandLine:
 
     @property
     def words(self) -> list[str]:
-        """All arguments that were given."""
+        """All values given for arguments."""
         return [*(word for each in self.arguments for word in each.words), *self.surplus]
 
     def correction(self) -> str:

@@ -78,7 +78,7 @@ class OperationRecord:
     clock: Callable[[], float] = time.monotonic
     """The current time in seconds."""
     steps: dict[tuple[str, str], Progress] = field(default_factory=dict)
-    """By URN and operation, in the order in which they started."""
+    """Steps by URN and operation, in the order in which they started."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
     shown: set[Diagnostic] = field(default_factory=set)
     """The diagnostics that were shown during the operation, and are not repeated at its end."""

@@ -158,7 +158,7 @@ def _jobs(cwd: Path | None, stack_name: str, job: str | None = None) -> Iterator
 
 
 def _wait(stack: Stack, jobs: Jobs, run: JobRun, cwd: Path | None, timeout: float | None) -> JobRun | None:
-    """Print the run's log until it ends. Returns the ended run, or None after the timeout.
+    """Print the run's log until it finishes. Returns the finished run, or None after the timeout.
 
     If the log cannot be read, this is reported once, and the wait continues.
     """

@@ -235,4 +235,4 @@ CHECKS: Sequence[Check] = (
     Check("branch rules", _BRANCHES, repository.branch_rules),
     Check("webhooks", "docs/how-to/github.md#6-webhooks", repository.webhooks),
 )
-"""In the order in which a new organization is set up."""
+"""All checks, in the order in which a new organization is set up."""

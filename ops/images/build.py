@@ -90,7 +90,7 @@ class ImageBuilder:
     """Folder for the build logs."""
     labels: Mapping[str, str]
     buildkit: Mapping[str, BuildKitOptions] = field(default_factory=dict)
-    """By image; images without an entry are built by Docker's default builder."""
+    """Options by image; images without an entry are built by Docker's default builder."""
 
     def build(
         self, missing: list[Inputs], *, parallel: int, on_state: OnState

@@ -38,7 +38,7 @@ class LogsAccess:
     """The data source's URL, without a trailing slash."""
     token: str = field(repr=False)
     source: str
-    """Where the URL and the token come from: a secret or a variable."""
+    """The source of the URL and the token: a secret or a variable."""
     remedy: str
     """The next step if the token is rejected, as a sentence."""
     project_id: str = ""

@@ -16,12 +16,12 @@ from ops.logs.loki import MAX_ENTRIES, Entry, LogQuery, Loki, TooLargeError, quo
 _FIRST_PAGE = 500
 """Small, so that the first lines are shown soon."""
 _TARGET_BYTES = 8_000_000
-"""Size of a response. Pages are made smaller if their lines are long."""
+"""Target size of a response in bytes. Pages contain fewer lines if the lines are long."""
 _SAMPLE = 500
 _CANDIDATES = 200
 _LENGTHS = (1, 2, 4)
 _PART_LENGTH = 1_000
-"""Loki limits the length of a query."""
+"""Maximum length of a filter's string in characters; Loki limits the length of a query."""
 
 Gap = Callable[[int, int], None]
 """Called with the time of a nanosecond that cannot be read completely, and the number of lines that were read."""

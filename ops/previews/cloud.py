@@ -55,7 +55,7 @@ class CloudObjects:
     """The live objects of all preview environments."""
 
     objects: tuple[CloudObject, ...]
-    """In removal order."""
+    """Objects in removal order."""
     unknown: tuple[str, ...]
     """Names of containers in the shared preview namespace that do not belong to any preview environment."""
 

@@ -20,7 +20,7 @@ _SHORTEST_LIMIT = len("br-") + _HASH_DIGITS
 
 
 def longest_name(apps: list[str]) -> int:
-    """Maximum length of an environment name, given the app names. Raises ValueError if that is too short."""
+    """Maximum length of an environment name in characters. Raises ValueError if an app name makes it too short."""
     left = CONTAINER_NAME.most - 1 - max(map(len, apps), default=1)
     if left < _SHORTEST_LIMIT:
         raise ValueError(
@@ -61,13 +61,13 @@ def pull_request_of(name: str) -> int | None:
 
 
 def of_workload(name: str) -> str | None:
-    """The preview environment that the name of a container or job belongs to, or None."""
+    """The preview environment that is part of a container's or job's name; None if there is none."""
     match = _WORKLOAD.fullmatch(name)
     return match[1] if match and is_preview(match[1]) else None
 
 
 def of_secret(secret: str) -> str | None:
-    """The preview environment that a secret name belongs to, or None."""
+    """The preview environment that is part of a secret's name; None if there is none."""
     name = secret.removeprefix(naming.secret(""))
     return name if naming.secret(name) == secret and is_preview(name) else None
 

@@ -81,7 +81,7 @@ class SweepRules:
         github = self.github
         repository = preview.metadata.repository if preview.metadata else ""
         if github is not None and repository and repository.lower() != github.repository.name.lower():
-            return SweepDecision(preview, SweepAction.KEEP, f"it belongs to the repository {repository}")
+            return SweepDecision(preview, SweepAction.KEEP, f"its repository is {repository}")
         labels: frozenset[str] | None = None
         if preview.pull_request is not None:
             if github is not None:

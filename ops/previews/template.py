@@ -64,14 +64,14 @@ class Template:
 
     @property
     def longest_name(self) -> int:
-        """Maximum length of a preview environment's name. Raises OpsError if that is too short."""
+        """Maximum length of a preview environment's name in characters. Raises OpsError if that is too short."""
         try:
             return names.longest_name([str(app) for app in self._apps])
         except ValueError as error:
             raise _refused(str(error)) from None
 
     def preview_of_host(self, host: str) -> str | None:
-        """The preview environment that a host name belongs to, or None."""
+        """The preview environment that is part of a host name; None if there is none."""
         hosts = [app["host"] for app in self._apps.values() if isinstance(app, dict) and "host" in app]
         for before, placeholder, after in (str(pattern).partition(PLACEHOLDER) for pattern in hosts):
             name = host.removeprefix(before).removesuffix(after)

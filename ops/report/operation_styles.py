@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class OperationStyle:
-    """How an operation is shown."""
+    """The symbol, style and verbs of an operation."""
 
     symbol: str
     style: str

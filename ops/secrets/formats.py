@@ -17,7 +17,7 @@ _QUOTED = {
     '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL),
 }
 _REST = re.compile(r"[ \t]*(?:#.*)?$", re.MULTILINE)
-"""What may follow a quoted value on its line."""
+"""Whitespace and a comment, which may follow a quoted value on its line."""
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}

@@ -17,7 +17,7 @@ class Action:
     """An idempotent action that fixes a problem."""
 
     text: str
-    """What it does, in the imperative."""
+    """Its description, in the imperative."""
     perform: Callable[[], None]
     """Raises OpsError."""
 

@@ -25,7 +25,7 @@ _ACTIONS: Mapping[str, Actions] = {
     "GitHub environment rules": github.configure_environments,
     "branch rules": github.create_rulesets,
 }
-"""By the check's subject; the other checks find only problems that must be fixed manually."""
+"""Sources of actions by the check's subject; the other checks find only problems that must be fixed manually."""
 
 
 class Outcome(StrEnum):
