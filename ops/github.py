@@ -244,6 +244,8 @@ def client(repository: Repository, token: str) -> Iterator[Github]:
         timeout=_TIMEOUT_SECONDS,
         per_page=_PER_PAGE,
         retry=retry,
+        # A command sends only a few requests, one after the other.
+        seconds_between_requests=None,
         seconds_between_writes=None,
         lazy=True,
     )
