@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Generator
@@ -53,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if named := [item.nodeid[:100] for item in items if len(item.nodeid) > _LONGEST_NAME]:
         raise pytest.UsageError(f"Give the parameters of these tests short ids: {', '.join(named)}")
     items.sort(key=lambda item: _LONGEST.index(folder) if (folder := _folder(item)) in _LONGEST else len(_LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live as long as the run: looking through them for garbage took a tenth of its time."""
+    gc.collect()
+    gc.freeze()
 
 
 def heed_signals() -> None:
