@@ -64,20 +64,12 @@ def store_alerts_access(
 
     Raises OpsError if the foundation has not created the secret or the application, or lacks the required output.
     """
-    name, application = naming.alerts_secret(environment), naming.alerts_application(environment)
-    secrets = account.secrets_named(name, project_id)
-    known = _content(account, secrets[0]) if secrets else {}
+    secret, known = _existing(account, naming.alerts_secret(environment), project_id)
     access = _access(known, environment, outputs)
-    if not secrets or not access:
-        raise _not_deployed("output `alertsAccess`" if secrets else f"secret {name}")
-    key = keys.current_or_new(application, _pair(known))
-    document = {**access, _ACCESS_KEY: key.access_key, _SECRET_KEY: key.secret_key}
-    if document == known:
-        keys.say(f"secret {name}", "exists: contains the credentials for crash alerts")
-    else:
-        account.write(secrets[0], json.dumps(document).encode())
-        keys.say(f"secret {name}", "updated the credentials for crash alerts")
-    keys.delete_others(application, key.access_key)
+    if not access:
+        raise _not_deployed("output `alertsAccess`")
+    application = naming.alerts_application(environment)
+    _store(account, keys, application, secret, known, access, "credentials for crash alerts")
 
 
 def store_release_key(account: Account, keys: StoredKeys, environment: str, project_id: str) -> None:
@@ -85,18 +77,38 @@ def store_release_key(account: Account, keys: StoredKeys, environment: str, proj
 
     Raises OpsError if the foundation has not created the secret or the application.
     """
-    name, application = naming.release_secret(environment), naming.release_application(environment)
-    secrets = account.secrets_named(name, project_id)
-    if not secrets:
+    secret, known = _existing(account, naming.release_secret(environment), project_id)
+    _store(account, keys, naming.release_application(environment), secret, known, {}, "key for release commands")
+
+
+def _existing(account: Account, name: str, project_id: str) -> tuple[Secret, dict[str, str]]:
+    """A secret with its content. Raises OpsError if the foundation has not created it."""
+    found = account.secrets_named(name, project_id)
+    if not found:
         raise _not_deployed(f"secret {name}")
-    known = _content(account, secrets[0])
+    return found[0], _parsed(account.content(found[0]))
+
+
+def _store(
+    account: Account,
+    keys: StoredKeys,
+    application: str,
+    secret: Secret,
+    known: Mapping[str, str],
+    access: Mapping[str, str],
+    content: str,
+) -> None:
+    """Write ``access`` and the application's key to a secret, and delete the application's other keys.
+
+    ``known``: the secret's content; ``content``: what it is called in messages.
+    """
     key = keys.current_or_new(application, _pair(known))
-    document = {_ACCESS_KEY: key.access_key, _SECRET_KEY: key.secret_key}
+    document = {**access, _ACCESS_KEY: key.access_key, _SECRET_KEY: key.secret_key}
     if document == known:
-        keys.say(f"secret {name}", "exists: contains the key for release commands")
+        keys.say(f"secret {secret.name}", f"exists: contains the {content}")
     else:
-        account.write(secrets[0], json.dumps(document).encode())
-        keys.say(f"secret {name}", "updated the key for release commands")
+        account.write(secret, json.dumps(document).encode())
+        keys.say(f"secret {secret.name}", f"updated the {content}")
     keys.delete_others(application, key.access_key)
 
 
@@ -208,12 +220,8 @@ def _access(known: Mapping[str, str], environment: str, outputs: Mapping[str, An
     return {**kept, **(outputs.get("alertsAccess") or {}).get(environment, {})}
 
 
-def _content(account: Account, secret: Secret) -> dict[str, str]:
-    """The content of a secret; empty if there is no valid version."""
-    return _parsed(account.content(secret))
-
-
 def _parsed(text: bytes | None) -> dict[str, str]:
+    """The content of a secret; empty if there is no valid version."""
     try:
         content = json.loads(text) if text else {}
     except ValueError:
