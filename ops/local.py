@@ -81,6 +81,12 @@ class PortStatus:
     health: Mapping[str, Any] | None = None
 
 
+def require_running(stack: Stack) -> None:
+    """Raises OpsError if the stack is on the local Scaleway and it is not running."""
+    if stack.is_local:
+        LocalCloud(stack).require()
+
+
 class LocalCloud:
     """The local Scaleway of one project."""
 

@@ -8,6 +8,7 @@ from ops.commands import stack as work
 from ops.engines.select import EngineChoice
 from ops.exit_codes import ExitCode
 from ops.foundation_secrets import FoundationSecrets
+from ops.local import require_running
 from ops.process_environment import process_environment
 from ops.report.factory import print_step
 from ops.session import Options, Session
@@ -18,10 +19,7 @@ from ops.state.bootstrap import Bootstrap
 def bootstrap(directory: Path | None, name: str, choice: EngineChoice, options: Options) -> ExitCode:
     """Perform the missing steps. Raises OpsError if one fails; a rerun continues after the completed steps."""
     stack = find_stack(project_dir(directory), name)
-    if stack.is_local:
-        from ops.local import LocalCloud
-
-        LocalCloud(stack).require()
+    require_running(stack)
     steps = Bootstrap.of(stack, process_environment(), print_step)
     steps.prepare()
     session = Session.open(directory, name, choice)

@@ -10,11 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.commands.logs import LinePrinter, LogSession, environment_of, require_cloud
+from ops.commands.logs import LinePrinter, LogSession, environment_of
 from ops.durations import shown
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.jobs import SUCCEEDED, JobRun, Jobs, job_names, require_job
+from ops.local import require_running
 from ops.logs.follow import POLL_SECONDS, Follower
 from ops.logs.loki import LogQuery, LokiError
 from ops.process_environment import process_environment
@@ -152,7 +153,7 @@ def _jobs(cwd: Path | None, stack_name: str, job: str | None = None) -> Iterator
     names = job_names(settings)
     if job is not None:
         require_job(stack.name, names, job)
-    require_cloud(stack)
+    require_running(stack)
     with Client.of(stack, process_environment(), ExitCode.FAILED) as client:
         yield stack, Jobs(client, stack.name, names)
 

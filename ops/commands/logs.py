@@ -16,7 +16,7 @@ from ops.durations import seconds_of
 from ops.errors import OpsError, UnknownNameError
 from ops.exit_codes import ExitCode
 from ops.jobs import Jobs, job_names
-from ops.local import LocalCloud
+from ops.local import require_running
 from ops.logs.access import logs_access
 from ops.logs.follow import POLL_SECONDS, Follower
 from ops.logs.lines import LogLine, message_pattern
@@ -60,7 +60,7 @@ def logs(cwd: Path | None, name: str, stack_name: str, options: LogOptions) -> E
     since = _since(options.since)
     environment, settings = environment_of(cwd, stack_name)
     _require_name(environment, settings, name)
-    require_cloud(environment)
+    require_running(environment)
     with ExitStack() as stack:
         printer = LinePrinter(as_json=options.as_json)
         session = stack.enter_context(LogSession(environment, settings, process_environment(), printer))
@@ -179,7 +179,7 @@ class LogSession(ExitStack):
     def open(cls, cwd: Path | None, stack_name: str, printer: LinePrinter) -> LogSession:
         """Raises OpsError like ``environment_of``, and if the stack is on the local Scaleway and it is not running."""
         stack, settings = environment_of(cwd, stack_name)
-        require_cloud(stack)
+        require_running(stack)
         return cls(stack, settings, process_environment(), printer)
 
     def source(self, name: str, instance: str = "") -> LogSource:
@@ -197,12 +197,6 @@ def environment_of(cwd: Path | None, stack_name: str) -> tuple[Stack, Environmen
     if not isinstance(settings, EnvironmentSettings):
         raise OpsError(f"{stack.file.name} is a foundation, which has no apps or jobs.", ExitCode.USAGE)
     return stack, settings
-
-
-def require_cloud(stack: Stack) -> None:
-    """Raises OpsError if the stack is on the local Scaleway and it is not running."""
-    if stack.is_local:
-        LocalCloud(stack).require()
 
 
 def _require_name(stack: Stack, settings: EnvironmentSettings, name: str) -> None:

@@ -19,6 +19,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.github import GitHub
 from ops.iam_access import foundation_of
+from ops.local import require_running
 from ops.plans.waiting import WaitingPlan, waiting
 from ops.process_environment import process_environment
 from ops.report.factory import print_step
@@ -163,10 +164,7 @@ def passphrase(directory: Path | None, name: str, options: Options) -> ExitCode:
             "changed. For a stack with your own backend, run: pulumi stack change-secrets-provider passphrase",
             ExitCode.USAGE,
         )
-    if stack.is_local:
-        from ops.local import LocalCloud
-
-        LocalCloud(stack).require()
+    require_running(stack)
     environ = process_environment()
     with closing(Account(stack, environ)) as account:
         documents = SecretDocuments(account, stack, backend)

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 from infra.secret_document import problems
 from infra.settings import variables_by_consumer
-from ops.commands.logs import require_cloud
 from ops.confirm import confirm, require_terminal
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
+from ops.local import require_running
 from ops.process_environment import process_environment
 from ops.releases.promotion import source_environ
 from ops.report.causes import few
@@ -243,7 +243,7 @@ def compare(directory: Path | None, first: str, second: str, *, as_json: bool) -
     values = {}
     for name, variables in ((first, source_environ(environ)), (second, environ)):
         stack = find_stack(project_dir(directory), name)
-        require_cloud(stack)
+        require_running(stack)
         with DocumentStore.opened(stack, variables) as documents:
             values[name] = documents.latest_values()
         required = variables_by_consumer(documents.settings)
@@ -342,7 +342,7 @@ def rollback(directory: Path | None, name: str, revision: int, *, yes: bool) -> 
 
 def _opened(directory: Path | None, name: str) -> AbstractContextManager[DocumentStore]:
     stack = _stack(directory, name)
-    require_cloud(stack)
+    require_running(stack)
     return DocumentStore.opened(stack, process_environment())
 
 

@@ -13,6 +13,7 @@ from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from ops.iam_access import ExpiringKey, IamCache, expiring_keys
 from ops.images.stack_images import StackImages, environments
+from ops.local import require_running
 from ops.plans.waiting import WaitingPlan, waiting
 from ops.process_environment import process_environment
 from ops.releases.tags import Releases
@@ -132,10 +133,7 @@ def _read_expiry(status: StackStatus, stack: Stack, environ: Mapping[str, str], 
     if status.problem:
         return  # for the same reason, the keys cannot be read
     try:
-        if stack.is_local:
-            from ops.local import LocalCloud
-
-            LocalCloud(stack).require()
+        require_running(stack)
         status.expiring_keys = expiring_keys(stack, environ, iam)
     except OpsError as error:
         status.expiry_problem = str(error)
