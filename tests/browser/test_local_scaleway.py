@@ -22,26 +22,25 @@ BUCKET, KEY = "snu-state", "state"
 ATTACK = """
 async (urls) => {
   const read = [];
-  const added = (tag, properties, until = "load") => new Promise((resolve) => {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.addEventListener(until, resolve);
-    element.addEventListener("error", resolve);
-    document.body.append(element);
-    setTimeout(resolve, 1000);
+  const ended = (element, start) => new Promise((resolve) => {
+    for (const event of ["load", "error"]) element.addEventListener(event, resolve);
+    start(element);
   });
+  const added = (tag, properties) =>
+    ended(Object.assign(document.createElement(tag), properties), (element) => document.body.append(element));
   const fetched = async (url, method, mode) => {
     const answer = await fetch(url, { method, mode, ...(method !== "GET" && { body: "{}" }) });
     if (answer.ok && answer.type !== "opaque") read.push(`${method} ${mode} ${url}`);
   };
   const submitted = (url, method) => {
     const name = `${method} ${url}`;
-    const loaded = added("iframe", { name });
+    const frame = Object.assign(document.createElement("iframe"), { name });
+    document.body.append(frame);
     const sent = { action: url, method, target: name, enctype: "text/plain" };
     const form = Object.assign(document.createElement("form"), sent);
     form.append(Object.assign(document.createElement("input"), { name: "{}", value: "" }));
     document.body.append(form);
-    form.submit();
-    return loaded;
+    return ended(frame, () => form.submit());
   };
   const opened = (connection, url) => new Promise((resolve) => {
     connection.onopen = () => resolve(read.push(`open ${url}`));
@@ -60,10 +59,12 @@ async (urls) => {
     opened(new EventSource(url), url),
   ]);
   for (const url of urls) navigator.sendBeacon(url, "{}");
-  // A page without an origin.
-  const code = `for (const url of ${JSON.stringify(urls)})
-    for (const method of ["GET", "POST"]) fetch(url, { method, mode: "no-cors" });`;
-  work.push(added("iframe", { sandbox: "allow-scripts", srcdoc: `<script>${code}</script>` }));
+  // A page without an origin, which tells when its requests were answered.
+  const code = `
+    const ask = (url) => ["GET", "POST"].map((method) => fetch(url, { method, mode: "no-cors" }));
+    Promise.allSettled(${JSON.stringify(urls)}.flatMap(ask)).then(() => parent.postMessage("", "*"));`;
+  work.push(new Promise((resolve) => addEventListener("message", resolve)));
+  added("iframe", { sandbox: "allow-scripts", srcdoc: `<script>${code}</script>` });
   await Promise.all(work);
   return read;
 }
