@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--repository",
         type=Path,
-        help="images: with the history; tests, structure: another checkout",
+        help="images: with the history; coverage, structure, tests: another checkout",
     )
     parser.add_argument(
         "--sources",

@@ -26,9 +26,8 @@ from benchmarks.pytest_runs import Run, python_of, run_pytest
 from benchmarks.tests import modules_of
 from tests.support.bytecode import FOLDER_VARIABLE
 from tests.support.environment import ROOT
-from tests.support.source_files import source_files
+from tests.support.source_files import product_packages, source_files
 
-PRODUCT = ("infra", "policy", "ops", "engine", "localcloud", "gitrepo", "pulumi_state", "scaleway_facts")
 _SHORTEST = "tests/unit/test_naming.py"
 _ALL = "total"
 _CACHE = ".local/coverage"
@@ -64,14 +63,15 @@ class Module:
 
 
 def run(session: Session) -> None:
-    measured = measure(ROOT, [_SHORTEST] if session.smoke else modules_of(ROOT))
+    checkout = (session.repository or ROOT).resolve()
+    measured = measure(checkout, [_SHORTEST] if session.smoke else modules_of(checkout))
     executed: defaultdict[str, set[int]] = defaultdict(set)
     for module in measured:
         for path, lines in module.lines.items():
             executed[path].update(lines)
     statements, covered = defaultdict[str, int](int), defaultdict[str, int](int)
-    for path in executed if session.smoke else product_files(ROOT):
-        of_file, missing = _statements(ROOT / path, executed[path])
+    for path in executed if session.smoke else product_files(checkout):
+        of_file, missing = _statements(checkout / path, executed[path])
         for package in {package_of(path), path.split("/")[0], _ALL}:
             statements[package] += of_file
             covered[package] += of_file - missing
@@ -87,7 +87,7 @@ def run(session: Session) -> None:
 
 def product_files(checkout: Path) -> list[str]:
     """The product's source files, relative to the checkout."""
-    paths = (path for package in PRODUCT for path in source_files(checkout / package))
+    paths = (path for package in product_packages(checkout) for path in source_files(checkout / package))
     return sorted(str(path.relative_to(checkout)) for path in paths)
 
 
@@ -152,7 +152,7 @@ def copied(checkout: Path) -> Iterator[Copy]:
 def _measure(copy: Copy, name: str) -> Module:
     with tempfile.TemporaryDirectory(prefix="snu-coverage-") as folder:
         configuration = Path(folder) / "coveragerc"
-        include = [*(f"{copy.folder}/{package}/*" for package in PRODUCT), "*/infra/*"]
+        include = [*(f"{copy.folder}/{package}/*" for package in product_packages(copy.folder)), "*/infra/*"]
         configuration.write_text(
             _CONFIGURATION.format(
                 data=f"{folder}/data",

@@ -6,37 +6,50 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.coverage import copied, measure, product_files
+from benchmarks.coverage import Copy, copied, measure, product_files
 from benchmarks.mutations.mutants import Mutation, find, sample
 from benchmarks.mutations.runner import Outcome, Result, Runner
 from benchmarks.tests import modules_of
 from tests.support.environment import ROOT
 
+_ALL = "total"
+
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Print each mutation's outcome, the share that was caught, and those that were not. Asserts nothing."""
     options = _parser().parse_args(arguments)
-    known = _mutations(root)
-    chosen = [known[number] for number in options.only if number in known]
-    if missing := [number for number in options.only if number not in known]:
-        print(f"error: no mutation has the id {', '.join(missing)}. Nothing was run.", file=sys.stderr)
+    checkouts = [root, *([options.checkout.resolve()] if options.checkout else [])]
+    found = [_mutations(checkout) for checkout in checkouts]
+    common = {number: mutation for number, mutation in found[0].items() if all(number in each for each in found)}
+    if missing := [number for number in options.only if number not in common]:
+        where = " in both checkouts" if options.checkout else ""
+        print(f"error: no mutation has the id {', '.join(missing)}{where}. Nothing was run.", file=sys.stderr)
         return 1
-    chosen = chosen or sample(known.values(), options.count, options.seed)
-    checkout = (options.checkout or root).resolve()
-    there = known if checkout == root else _mutations(checkout)
-    results: list[Result] = []
-    modules = measure(root, [name for name in modules_of(root) if name.startswith(tuple(options.tests))])
-    if failing := [module.name for module in modules if not module.passed]:
-        print("Left out, as they fail without a mutation:", *failing, sep="\n  ")
-    with copied(checkout) as copy:
-        runner = Runner(copy, root, modules, options.modules, options.seconds, checkout != root)
+    chosen = [common[number] for number in options.only] or sample(common.values(), options.count, options.seed)
+    tried: list[list[Result]] = []
+    with ExitStack() as stack:
+        runners = [_runner(stack.enter_context(copied(checkout)), checkout, options) for checkout in checkouts]
         for number, mutation in enumerate(chosen, start=1):
-            results.append(runner.run(mutation, there.get(mutation.id)))
-            print(f"{number:>3}/{len(chosen)}  {results[-1]}", flush=True)
-    print(_summary(results))
+            tried.append([runner.run(each[mutation.id]) for runner, each in zip(runners, found, strict=True)])
+            here, *there = tried[-1]
+            print(f"{number:>3}/{len(chosen)}  {here}", flush=True)
+            for result in there:
+                print(
+                    f"{'':>{len(str(len(chosen))) + 6}}in {options.checkout}: {result.outcome}  {result.test}".rstrip()
+                )
+    print(_summary(tried, ["caught", *([f"caught in {options.checkout}"] if options.checkout else [])]))
     return 0
+
+
+def _runner(copy: Copy, checkout: Path, options: argparse.Namespace) -> Runner:
+    """Of mutations of a checkout, whose copy and test modules it uses."""
+    modules = measure(checkout, [name for name in modules_of(checkout) if name.startswith(tuple(options.tests))])
+    if failing := [module.name for module in modules if not module.passed]:
+        print(f"Left out, as they fail in {checkout} without a mutation:", *failing, sep="\n  ")
+    return Runner(copy, checkout, modules, options.modules, options.seconds)
 
 
 def _mutations(checkout: Path) -> dict[str, Mutation]:
@@ -59,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--checkout",
         type=Path,
         metavar="PATH",
-        help="apply the mutations of this checkout to another one where it has the same lines, and run its tests",
+        help="compare with the tests of another checkout: mutations of lines that both have are applied to both",
     )
     parser.add_argument("--modules", type=int, default=8, help="most test modules per mutation (default: 8)")
     parser.add_argument(
@@ -69,19 +82,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _summary(results: Sequence[Result]) -> str:
-    counts = Counter(result.outcome for result in results)
-    applied = [result for result in results if result.outcome is not Outcome.ABSENT]
-    caught = [result for result in applied if result.caught]
-    lines = ["", f"{'':<24}  {'mutations':>9}  {'caught':>6}"]
-    for package in sorted({result.package for result in applied}):
-        of_package = [result for result in applied if result.package == package]
-        lines.append(f"{package:<24}  {len(of_package):>9}  {sum(result.caught for result in of_package):>6}")
-    lines += [f"{'total':<24}  {len(applied):>9}  {len(caught):>6}", ""]
-    lines += [f"{outcome}: {counts[outcome]}" for outcome in Outcome if counts[outcome]]
-    for result in results:
-        if not result.caught:
-            lines += ["", result.report()]
+def _summary(tried: Sequence[Sequence[Result]], columns: Sequence[str]) -> str:
+    """A row for each package with a column for each checkout, and what this checkout's tests did not catch."""
+    lines = ["", f"{'':<24}  {'mutations':>9}  {'  '.join(columns)}"]
+    for package in [*sorted({results[0].package for results in tried}), _ALL]:
+        rows = [results for results in tried if package in (results[0].package, _ALL)]
+        counts = [sum(result.caught for result in column) for column in zip(*rows, strict=True)]
+        cells = [f"{count:>{len(name)}}" for count, name in zip(counts, columns, strict=True)]
+        lines.append(f"{package:<24}  {len(rows):>9}  {'  '.join(cells)}")
+    outcomes = Counter(results[0].outcome for results in tried)
+    lines += ["", *(f"{outcome}: {outcomes[outcome]}" for outcome in Outcome if outcomes[outcome])]
+    for here, *there in tried:
+        if not here.caught:
+            lines += ["", here.report(), *(f"  in the other checkout caught by {other.test}" for other in there if other.caught)]
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.coverage import Copy, Module, package_of
@@ -22,7 +22,6 @@ class Outcome(enum.StrEnum):
     TIME_LIMIT = "caught by the time limit"
     SURVIVED = "survived"
     NOT_EXECUTED = "executed by no test"
-    ABSENT = "line not in the other checkout"
 
 
 @dataclass(frozen=True)
@@ -57,27 +56,22 @@ class Result:
 
 @dataclass
 class Runner:
-    """Runs tests of a copy. ``root`` is the checkout in which the test modules were measured."""
+    """Runs tests of a copy of ``checkout``, in which the test modules were measured."""
 
     copy: Copy
-    root: Path
+    checkout: Path
     modules: Sequence[Module]
     most_modules: int
     seconds: float
-    other: bool
-    """Whether the copy is of another checkout, whose tests may differ."""
-    _checked: dict[str, Module | None] = field(default_factory=dict)
     _stamp: int = field(default_factory=lambda: int(time.time()))
 
-    def run(self, mutation: Mutation, there: Mutation | None) -> Result:
-        """Of a mutation of ``root``, and the same one in the copy."""
-        if there is None:
-            return Result(mutation, Outcome.ABSENT)
+    def run(self, mutation: Mutation) -> Result:
+        """Of a mutation of the checkout."""
         modules = self._executing(mutation)
         if not modules:
             return Result(mutation, Outcome.NOT_EXECUTED)
         names = [module.name for module in modules]
-        with self._applied(there):
+        with self._applied(mutation):
             ended = self.copy.run_pytest(["-x", *names], max(self.seconds, _limit(modules)))
         if ended.status is None:
             return Result(mutation, Outcome.TIME_LIMIT, names)
@@ -90,29 +84,17 @@ class Runner:
 
         What an import executes is executed by many modules that use nothing of the file: those that do are preferred.
         """
-        executing = [m for m in self.modules if not mutation.statement_lines.isdisjoint(m.lines.get(mutation.path, ()))]
+        lines, path = mutation.statement_lines, mutation.path
+        executing = [m for m in self.modules if m.passed and not lines.isdisjoint(m.lines.get(path, ()))]
         if not mutation.in_function:
-            inside = function_lines((self.root / mutation.path).read_bytes())
-            executing = [m for m in executing if not inside.isdisjoint(m.lines[mutation.path])] or executing
+            inside = function_lines((self.checkout / path).read_bytes())
+            executing = [m for m in executing if not inside.isdisjoint(m.lines[path])] or executing
         chosen: list[Module] = []
-        for measured in sorted(executing, key=lambda module: module.seconds):
-            if len(chosen) == self.most_modules or (chosen and _limit([*chosen, measured]) > self.seconds):
+        for module in sorted(executing, key=lambda module: module.seconds):
+            if len(chosen) == self.most_modules or (chosen and _limit([*chosen, module]) > self.seconds):
                 break
-            if (module := self._passing(measured)) is not None:
-                chosen.append(module)
+            chosen.append(module)
         return chosen
-
-    def _passing(self, module: Module) -> Module | None:
-        """With the time that it takes in the copy; None if it fails or is not there."""
-        if not self.other:
-            return module if module.passed else None
-        if module.name not in self._checked:
-            passing = None
-            if (self.copy.folder / module.name).exists():
-                ended = self.copy.run_pytest([module.name], max(self.seconds, _limit([module])))
-                passing = replace(module, seconds=ended.seconds) if ended.status == 0 else None
-            self._checked[module.name] = passing
-        return self._checked[module.name]
 
     @contextmanager
     def _applied(self, mutation: Mutation) -> Iterator[None]:

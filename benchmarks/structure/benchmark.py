@@ -18,9 +18,8 @@ from benchmarks.measure import Session
 from benchmarks.structure import tracer
 from tests.support.environment import ROOT, clean_environment
 from tests.support.ports import free_port
-from tests.support.source_files import source_files
+from tests.support.source_files import product_packages, source_files
 
-_NO_PRODUCT = ("apps", "benchmarks", "docs", "examples", "scripts", "tests")
 _SCALE, _DIGEST, _TEXT = 37, f"sha256:{'5eed' * 16}", "a text that a PATCH changes"
 _PATCH = "PATCH"
 _VALUES = {"maxScale": _SCALE, "digest": _DIGEST, _PATCH: _TEXT}
@@ -50,12 +49,6 @@ def run(session: Session) -> None:
     for name, about in _ABOUT.items():
         print(f"{about:<64}  {len(modules[name]):>3}")
         print("\n".join(f"  {module}" for module in sorted(modules[name])))
-
-
-def product_packages(checkout: Path) -> list[str]:
-    """The folders of the checkout that hold the product's Python."""
-    folders = (path.name for path in checkout.iterdir() if path.is_dir() and any(path.glob("*.py")))
-    return sorted(name for name in folders if name not in _NO_PRODUCT and not name.startswith("."))
 
 
 def lines_of(folder: Path) -> int:

@@ -165,12 +165,37 @@ executed by no test: 1
 def test_another_checkout_has_its_own_lines_and_tests(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = checkout.with_name("other")
     shutil.copytree(checkout, other, symlinks=True)
-    source, test = other / "ops/sign.py", other / "tests/unit/test_sign.py"
+    source = other / "ops/sign.py"
     source.write_text("import os\n" + source.read_text().replace("return 0", "return 0.0"))
-    test.write_text(test.read_text().replace("sign(5) == 1", "sign(0) == -1"))
+    test = other / "tests/unit/test_sign.py"
+    test.write_text(test.read_text().replace("sign(5) == 1", "sign(0) == -1").replace("test_sign():", "test_zero():"))
+    test.rename(other / "tests/unit/test_zero.py")
     before = content(other)
-    main(["--only", *ids(checkout), "--checkout", str(other)], root=checkout)
+    caught, survived, only_here = ids(checkout)
+    assert main(["--only", caught, only_here, "--checkout", str(other)], root=checkout) == 1
+    assert f"no mutation has the id {only_here} in both checkouts" in capsys.readouterr().err
+    main(["--only", caught, survived, "--checkout", str(other)], root=checkout)
     printed = capsys.readouterr().out
-    assert "caught: 1\nsurvived: 1\nline not in the other checkout: 1\n" in printed
-    assert f"{ids(checkout)[0]}  ops/sign.py:2  survived" in printed
+    assert (
+        printed.partition("test_zero.py  ")[2].partition("\n")[2]
+        == f"""\
+  1/2  {caught}  ops/sign.py:2  constant  caught  tests/unit/test_sign.py::test_sign
+       in {other}: survived
+  2/2  {survived}  ops/sign.py:2  comparison  survived
+       in {other}: caught  tests/unit/test_zero.py::test_zero
+
+                          mutations  caught  caught in {other}
+ops                               2       1  {1:>{len(f"caught in {other}")}}
+total                             2       1  {1:>{len(f"caught in {other}")}}
+
+caught: 1
+survived: 1
+
+{survived}  ops/sign.py:2  survived
+  - return 1 if n > 0 else -1
+  + return 1 if n >= 0 else -1
+  ran: tests/unit/test_sign.py
+  in the other checkout caught by tests/unit/test_zero.py::test_zero
+"""
+    )
     assert content(other) == before

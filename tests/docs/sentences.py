@@ -13,11 +13,9 @@ from pathlib import Path
 import yaml
 
 from tests.support.environment import ROOT
-from tests.support.source_files import source_files
+from tests.support.source_files import product_packages, source_files
 
 KINDS = ("help", "docs", "docstrings", "messages", "workflows")
-PRODUCT = ("engine", "gitrepo", "infra", "localcloud", "ops", "policy", "pulumi_state", "scaleway_facts")
-"""Packages whose docstrings and messages are read."""
 _HELP_PAGE = "docs/reference/commands.md"
 _LEAST_WORDS = 4
 
@@ -51,7 +49,7 @@ def draw(sentences: dict[str, list[Sentence]], count: int, seed: int) -> list[Se
 def _all(root: Path = ROOT) -> Iterator[tuple[str, list[Sentence]]]:
     pages = sorted((*root.glob("*.md"), *(root / "docs").rglob("*.md")))
     help_page = root / _HELP_PAGE
-    modules = [path for package in PRODUCT for path in source_files(root / package)]
+    modules = [path for package in product_packages(root) for path in source_files(root / package)]
     yield "help", list(of_page("help", help_page, root))
     yield "docs", [each for page in pages if page != help_page for each in of_page("docs", page, root)]
     yield "docstrings", [each for path in modules for each in _of_module(path, root, docstrings=True)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 GENERATED = ("__pycache__", "node_modules", "sdks", "venv")
 """Names of folders that tools create and Git ignores; `pulumi package add` creates infra/components/venv."""
+_NO_PRODUCT = ("benchmarks", "tests")
 
 
 def source_files(folder: Path, pattern: str = "*.py") -> Iterator[Path]:
@@ -19,3 +20,9 @@ def source_files(folder: Path, pattern: str = "*.py") -> Iterator[Path]:
     for path, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in GENERATED)
         yield from (Path(path, name) for name in sorted(names) if fnmatch(name, pattern))
+
+
+def product_packages(checkout: Path) -> list[str]:
+    """The packages of the product's Python, right below a checkout."""
+    packages = (path.parent.name for path in checkout.glob("*/__init__.py"))
+    return sorted(name for name in packages if name not in _NO_PRODUCT)
