@@ -159,7 +159,10 @@ class Client:
             response = self._http.request(method, path, json=body, params=query, headers=headers)
         except httpx.RequestError as error:
             # The error's own text may repeat a header.
-            raise self._error(f"Scaleway did not respond to {method} {path} ({type(error).__name__})", 0) from None
+            cause = f"did not respond to {method} {path} ({type(error).__name__})"
+            if self.profile.is_local:
+                raise self._error(f"The local Scaleway {cause}. Start it with: scripts/snu local start", 0) from None
+            raise self._error(f"Scaleway {cause}", 0) from None
         status = response.status_code
         if not response.is_success:
             said = _message(response)

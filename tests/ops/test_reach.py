@@ -86,7 +86,9 @@ def test_without_a_key_nothing_can_be_asked() -> None:
 def test_a_scaleway_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.scaleway.client.RETRY_SECONDS", ())
     config = {**LOCAL, **ENVIRONMENT, "snu:state": {"backend": "foundation"}}
-    with pytest.raises(OpsError, match=r"could not be read: Scaleway did not respond to GET ") as raised:
+    with pytest.raises(
+        OpsError, match=r"could not be read: The local Scaleway did not respond to GET .*local start"
+    ) as raised:
         backend_environment(stack(config), {"SCW_SECRET_KEY": "hush-hush"})
     assert "hush" not in str(raised.value)
 
