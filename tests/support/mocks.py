@@ -5,6 +5,7 @@ import base64
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
@@ -241,6 +242,22 @@ def _value(sent: Any) -> Any:
     return sent
 
 
+class _ThreadsWithLoops(ThreadPoolExecutor):
+    """Pulumi's mock monitor would give each thread an event loop itself, and close none."""
+
+    def __init__(self) -> None:
+        super().__init__(initializer=self._give_loop)
+        self._loops: list[asyncio.AbstractEventLoop] = []
+
+    def _give_loop(self) -> None:
+        self._loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(self._loops[-1])
+
+    def close_loops(self) -> None:
+        for loop in self._loops:
+            loop.close()
+
+
 def run(
     program: Callable[[], None],
     *,
@@ -262,6 +279,8 @@ def run(
     set_all_config(dict(config or {}))
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    executor = _ThreadsWithLoops()
+    loop.set_default_executor(executor)
     pulumi_mocks.set_mocks(cloud, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
     monitor.hooks = Hooks(loop) if hooks else None
     settings.SETTINGS.callbacks = monitor.hooks
@@ -273,8 +292,9 @@ def run(
     finally:
         for task in asyncio.all_tasks(loop):  # what waited for a refused registration
             task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+        executor.close_loops()
         set_all_config({})
     return monitor.run
 
