@@ -105,6 +105,8 @@ class FakeEngine:
         self.pulled: list[str] = []
         self.pull_fault = ""
         self.start_fault = ""
+        self.stop_fault = ""
+        self.remove_fault = ""
         self.started: Callable[[Process], None] = lambda process: None
         """Called when a process was started."""
         self.seconds_to_stop: dict[str, float] = {}
@@ -148,12 +150,16 @@ class FakeEngine:
 
     async def stop(self, id: str, grace: float) -> None:
         process = self.processes[id]
+        if self.stop_fault:
+            raise EngineError(self.stop_fault)
         process.stopped = True
         await self._clock.sleep(self.seconds_to_stop.get(process.program.container_id, 0.0))
         if process.runs:
             process.end(143)
 
     async def remove(self, id: str) -> None:
+        if self.remove_fault:
+            raise EngineError(self.remove_fault)
         if (process := self.processes.pop(id, None)) is not None and process.runs:
             process.end(137)
 

@@ -204,6 +204,21 @@ async def test_a_run_is_stopped_after_its_timeout(world: JobWorld) -> None:
     assert world.engine.last.stopped
 
 
+async def test_a_run_ends_at_its_timeout_even_if_docker_fails(
+    world: JobWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id = await world.begin(world.define(job_timeout="60s"))
+    world.engine.stop_fault = world.engine.remove_fault = "Docker does not respond"
+    await world.clock.advance(60)
+    assert (world.run(id)["state"], world.run(id)["reason"]) == ("failed", "timeout")
+    assert "Docker does not respond" in capsys.readouterr().err
+    world.cloud.store.delete(RUNS, id)
+    world.runtime.wake()
+    await settle()
+    assert world.runs == []
+    world.engine.stop_fault = world.engine.remove_fault = ""
+
+
 async def test_a_failed_run_is_retried(world: JobWorld) -> None:
     id = await world.begin(world.define(retry_policy={"max_retries": 2}))
     world.engine.last.end(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,40 @@ async def test_processes_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
     assert world.engine.processes == {}
     await world.runtime.stop()
     world.cloud.store.close()
+
+
+async def test_processes_that_cannot_be_removed_do_not_prevent_a_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(tmp_path / "data")
+    await world.engine.start(revision(), "7-1-1")
+    world.engine.remove_fault = "Docker does not respond"
+    await world.start()
+    assert "cannot remove the processes of an earlier run: Docker does not respond" in capsys.readouterr().err
+    world.engine.remove_fault = ""
+    await world.deploy()
+    assert world.shown()["status"] == "ready"
+    await world.runtime.stop()
+    world.cloud.store.close()
+
+
+async def test_a_full_disk_is_told_and_ends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    await world.deploy("a")
+    monkeypatch.setattr(world.runtime, "wake", lambda: None)  # only what the runtime itself writes fails
+    await world.deploy("b")
+    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(world.cloud.store, "commit", full)
+        world.runtime.wake()
+        await settle()
+    assert "cannot write the state: database or disk is full" in capsys.readouterr().err
+    await world.deploy("c")
+    assert world.shown("c")["status"] == "ready"
 
 
 async def test_a_restart_after_a_failed_deployment_restores_the_previous_revision(world: World) -> None:

@@ -211,3 +211,23 @@ async def test_only_the_last_ended_processes_are_kept_for_their_logs(lab: Lab) -
     assert len(ended) == 10
     await workload.remove()
     assert lab.engine.processes == {}
+
+
+async def test_logs_that_cannot_be_removed_do_not_end_the_service(lab: Lab) -> None:
+    lab.engine.remove_fault = "Docker does not respond"
+    workload = Workload(lab.context)
+    await roll_out(lab, workload)
+    for _ in range(20):
+        lab.engine.last.end()
+        await lab.clock.advance(400)
+    assert len(lab.engine.processes) == 21
+    assert lab.engine.last.runs
+
+
+async def test_an_instance_that_cannot_be_stopped_gets_no_requests(lab: Lab) -> None:
+    workload = Workload(lab.context)
+    await roll_out(lab, workload)
+    lab.engine.stop_fault = "Docker does not respond"
+    await workload.stop()
+    assert workload.pick() is None
+    assert lab.engine.last.runs

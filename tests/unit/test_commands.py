@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any
 
 import pulumi
@@ -253,6 +257,38 @@ def test_no_answer_is_an_error_without_the_key() -> None:
         commands._Jobs("http://127.0.0.1:1", "fr-par/d", KEY)._response("/job-runs", None)
     assert raised.value.is_transient
     assert KEY not in str(raised.value)
+
+
+class Answers:
+    """In place of an opener of `urllib`: gives each request the same answer."""
+
+    def __init__(self, status: int, body: str) -> None:
+        self.status, self.body = status, io.BytesIO(body.encode())
+
+    def open(self, request: urllib.request.Request, timeout: float) -> io.BytesIO:
+        assert timeout
+        if self.status >= 400:
+            raise urllib.error.HTTPError(request.full_url, self.status, "", Message(), self.body)
+        return self.body
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (403, '{"message": "insufficient permissions"}', "Scaleway returned 403: insufficient permissions"),
+        (502, "<html>", "Scaleway returned 502"),
+        (500, '{"type": "internal"}', "Scaleway returned 500"),
+        (404, "[]", "Scaleway returned 404"),
+        (200, "<html>", "Scaleway did not respond: Expecting value: line 1 column 1 (char 0)"),
+    ],
+)
+def test_what_scaleway_answers_is_told(status: int, body: str, says: str) -> None:
+    jobs = commands._Jobs(None, "fr-par/d", KEY)
+    jobs._opener = Answers(status, body)  # type: ignore[assignment]
+    with pytest.raises(commands._ApiError) as raised:
+        jobs._response("/job-runs", None)
+    assert str(raised.value) == says
+    assert raised.value.is_transient == (status != 403 and status != 404)
 
 
 # --- the stacks -------------------------------------------------------------------------------------------

@@ -131,6 +131,12 @@ def test_a_document_that_is_no_object_is_refused_without_showing_it(data: str) -
     assert raw not in str(error.value)
 
 
+def test_a_document_that_is_no_base64_is_refused_without_showing_it() -> None:
+    with pytest.raises(pulumi.RunError, match="the secret document snu-test is not a JSON object") as error:
+        checked(Cloud(raw_data="s3cret!"))
+    assert "s3cret" not in str(error.value)
+
+
 def test_the_document_s_latest_enabled_version_is_read_once() -> None:
     result = checked(Cloud(document=COMPLETE))
     assert result.calls == [

@@ -358,6 +358,7 @@ def test_who_may_connect_to_an_instance(read: Callable[[Stack], Any], database: 
             "snu:databasePasswords.tset",
         ),
         ({"zone": "dev"}, "snu:zone"),
+        ({"apiKeysExpireOn": "2027-02-30"}, "snu:apiKeysExpireOn"),
         ({"observability": {"alertEmails": ["nobody"]}}, "snu:observability.alertEmails[0]"),
         ({"deploy": {"readRegistriesOf": ["snu-ci"]}}, "snu:deploy.readRegistriesOf[0]"),
     ],
