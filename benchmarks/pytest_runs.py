@@ -21,7 +21,7 @@ from tests.support.leftovers import adopt_orphans, end_leftovers
 _ENDING_SECONDS = 10.0
 _FOREIGN = ("COVERAGE_", "PYTEST_")
 """Variables of a run in which this one takes place."""
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
