@@ -60,7 +60,8 @@ def of_bucket(url: str) -> int:
 
 
 def of_urllib(url: str) -> int:
-    with urllib.request.urlopen(url) as answer:
+    """With an opener of its own: `urlopen` keeps the proxies of its first call for ever."""
+    with urllib.request.build_opener().open(url) as answer:
         return int(answer.status)
 
 
