@@ -282,9 +282,9 @@ class Answers:
         (200, "<html>", "Scaleway did not respond: Expecting value: line 1 column 1 (char 0)"),
     ],
 )
-def test_what_scaleway_answers_is_told(status: int, body: str, says: str) -> None:
+def test_what_scaleway_answers_is_told(monkeypatch: pytest.MonkeyPatch, status: int, body: str, says: str) -> None:
     jobs = commands._Jobs(None, "fr-par/d", KEY)
-    jobs._opener = Answers(status, body)  # type: ignore[assignment]
+    monkeypatch.setattr(jobs, "_opener", Answers(status, body))
     with pytest.raises(commands._ApiError) as raised:
         jobs._response("/job-runs", None)
     assert str(raised.value) == says
