@@ -94,7 +94,11 @@ def _summary(tried: Sequence[Sequence[Result]], columns: Sequence[str]) -> str:
     lines += ["", *(f"{outcome}: {outcomes[outcome]}" for outcome in Outcome if outcomes[outcome])]
     for here, *there in tried:
         if not here.caught:
-            lines += ["", here.report(), *(f"  in the other checkout caught by {other.test}" for other in there if other.caught)]
+            lines += [
+                "",
+                here.report(),
+                *(f"  in the other checkout caught by {other.test}" for other in there if other.caught),
+            ]
     return "\n".join(lines)
 
 
