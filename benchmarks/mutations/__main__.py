@@ -35,11 +35,10 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         for number, mutation in enumerate(chosen, start=1):
             tried.append([runner.run(each[mutation.id]) for runner, each in zip(runners, found, strict=True)])
             here, *there = tried[-1]
-            print(f"{number:>3}/{len(chosen)}  {here}", flush=True)
+            start = f"{number:>3}/{len(chosen)}  "
+            print(f"{start}{here}", flush=True)
             for result in there:
-                print(
-                    f"{'':>{len(str(len(chosen))) + 6}}in {options.checkout}: {result.outcome}  {result.test}".rstrip()
-                )
+                print(f"{' ' * len(start)}in {options.checkout}: {result.outcome}  {result.test}".rstrip())
     print(_summary(tried, ["caught", *([f"caught in {options.checkout}"] if options.checkout else [])]))
     return 0
 

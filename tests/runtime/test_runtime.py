@@ -291,9 +291,9 @@ async def test_a_full_disk_is_told_and_ends_nothing(
         raise sqlite3.OperationalError("database or disk is full")
 
     await world.deploy("a")
-    monkeypatch.setattr(world.runtime, "wake", lambda: None)  # only what the runtime itself writes fails
-    await world.deploy("b")
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(world.runtime, "wake", lambda: None)  # only what the runtime itself writes fails
+        await world.deploy("b")
     with monkeypatch.context() as patched:
         patched.setattr(world.cloud.store, "commit", full)
         world.runtime.wake()

@@ -288,7 +288,7 @@ def test_what_scaleway_answers_is_told(monkeypatch: pytest.MonkeyPatch, status: 
     with pytest.raises(commands._ApiError) as raised:
         jobs._response("/job-runs", None)
     assert str(raised.value) == says
-    assert raised.value.is_transient == (status != 403 and status != 404)
+    assert raised.value.is_transient == (status not in (403, 404))
 
 
 # --- the stacks -------------------------------------------------------------------------------------------
