@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.environment import ROOT
-from tests.support.source_files import source_files
+from tests.support.source_files import product_packages, source_files
 
 PHRASES = {
     r"\bstands? (in|beside|behind|there|below|above|with)\b": "is in, is listed in, is beside",
@@ -77,15 +77,10 @@ def check(name: str, content: str) -> Iterator[Finding]:
 def text_files(root: Path) -> Iterable[Path]:
     """Files with text that people read: pages, Python and workflows."""
     pages = [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
-    python = [path for folder in _PACKAGES for path in source_files(root / folder)]
+    folders = (*product_packages(root), "benchmarks", "tests")
+    python = [path for folder in folders for path in source_files(root / folder)]
     workflows = [*(root / ".github").rglob("*.yml")]
     return sorted({*pages, *python, *workflows})
-
-
-_PACKAGES = (
-    *("benchmarks", "engine", "gitrepo", "infra", "localcloud", "ops", "policy", "pulumi_state", "scaleway_facts"),
-    "tests",
-)
 
 
 def _python_text(content: str) -> Iterator[tuple[int, str]]:

@@ -7,14 +7,13 @@ import tokenize
 import pytest
 
 from tests.support.environment import ROOT
-from tests.support.source_files import source_files
+from tests.support.source_files import product_packages, source_files
 
 _SUPPRESSION = re.compile(r"# (noqa|type: ignore|pragma: no cover)")
 _WITH_REASON = (
     re.compile(r"# noqa: [A-Z]+\d+(, [A-Z]+\d+)* - \S"),
     re.compile(r"# type: ignore\[[a-z-]+(, ?[a-z-]+)*\]  # \S"),
 )
-_FOLDERS = "apps benchmarks engine examples gitrepo infra localcloud ops policy pulumi_state scaleway_facts tests"
 
 
 def unexplained(source: str) -> list[int]:
@@ -30,7 +29,8 @@ def unexplained(source: str) -> list[int]:
 
 
 def test_every_suppression_has_its_reason() -> None:
-    paths = [ROOT / "__main__.py", *(path for folder in _FOLDERS.split() for path in source_files(ROOT / folder))]
+    folders = (*product_packages(ROOT), "apps", "benchmarks", "examples", "tests")
+    paths = [ROOT / "__main__.py", *(path for folder in folders for path in source_files(ROOT / folder))]
     found = [f"{path.relative_to(ROOT)}:{line}" for path in paths for line in unexplained(path.read_text())]
     assert found == [], "write `# noqa: RULE - reason` or `# type: ignore[code]  # reason`"
 

@@ -25,7 +25,7 @@ from pulumi_state.stack_file import StackFile, as_text
 from pulumi_state.yaml_file import Position, ValuePosition, YamlError
 from tests.support.environment import ROOT, clean_environment
 from tests.support.programs import needs
-from tests.support.source_files import source_files
+from tests.support.source_files import product_packages, source_files
 from tests.support.yaml_scalars import written
 
 NAME = "Pulumi.test.yaml"
@@ -305,7 +305,7 @@ def test_no_other_module_reads_stack_files() -> None:
     }
     found = {
         path.relative_to(ROOT).as_posix()
-        for package in ("engine", "gitrepo", "infra", "localcloud", "ops", "policy", "pulumi_state")
+        for package in product_packages(ROOT)
         for path in source_files(ROOT / package)
         if re.search(r"^\s*(import yaml|from (ruamel|yaml)\b)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
